@@ -3,20 +3,39 @@
 import operator
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from ...core.errors import InputError, nearest
 from ...core.image import ORIGINALS, Pixels, SourceImage
 from ...core.task import SPLITS, Kind, Task
-from .ct import CT
+from ..schedule import Schedule
+from .ct import ABDOMEN
 from .desk import Asked
-from .questions import ask
+from .exam import Exam
+from .questions import ask, forms_of
+from .scene import LEVELS
 
-__all__ = ["Phantoms"]
+__all__ = ["MODALITIES", "Phantoms"]
 
-SMALLEST, LARGEST, NATIVE = 64, 4096, 768
+SMALLEST, LARGEST, NATIVE = 64, 4096, 1024
+
+MODALITIES: dict[str, tuple[Exam, ...]] = {"ct": (ABDOMEN,)}
+"""The exams of each modality, all as likely."""
+
+
+class Recipe(NamedTuple):
+    """What a task is made from; equal ones make equal tasks. `number` is its index in the split."""
+
+    split: str
+    seed: int
+    number: int
+    kinds: tuple[Kind, ...]
+    modalities: tuple[str, ...]
+    forms: tuple[str, ...]
+    difficulty: int | None
+    native: int
 
 
 class Phantoms:
@@ -26,11 +45,17 @@ class Phantoms:
         split: ``train``, ``validation`` or ``test``; no two share a task.
         seed: another seed, another set of tasks, none of them shared either.
         kinds: kinds of task to draw from, all as likely.
+        modality: the modalities to draw from, all as likely: one of `MODALITIES`, several joined by ``+``, or
+            a list of them; all by default.
+        difficulty: 0 (easy) to 3; by default the difficulty of task `i` is ``i % 4``; ``rising`` is the
+            same tasks, of which an environment draws harder ones as its policy gets them right.
+        form: forms of question, such as ``margin``, written as modalities are; all by default.
         size: number of tasks; it does not change what they are.
         native: width and height of the images in pixels, 64 to 4096.
 
     Raises:
-        InputError: for an unknown split or kind, or a setting out of its range.
+        InputError: for an unknown split, kind, modality or form, for a setting out of its range, and where no
+            question is of the kinds and forms asked for.
     """
 
     def __init__(
@@ -39,6 +64,9 @@ class Phantoms:
         seed: int = 0,
         kinds: Sequence[Kind] = tuple(Kind),
         *,
+        modality: str | Sequence[str] | None = None,
+        difficulty: int | str | None = None,
+        form: str | Sequence[str] | None = None,
         size: int = 10_000,
         native: int = NATIVE,
     ) -> None:
@@ -52,6 +80,18 @@ class Phantoms:
         self.kinds = tuple(Kind(kind) for kind in kinds)
         self.size = _whole("size", size, 1, 2**32 - 1)
         self.native = _whole("native", native, SMALLEST, LARGEST)
+        self.modalities = _named("modality", modality, tuple(MODALITIES)) or tuple(MODALITIES)
+        self.difficulty = None if difficulty in (None, "rising") else _level(difficulty)
+        self.schedule = Schedule(len(LEVELS)) if difficulty == "rising" else None
+        self.forms = _named("form", form, _all_forms())
+        for name in self.modalities:
+            found = _choices(name, self.kinds, self.forms, self.native)
+            missing = [kind for kind in self.kinds if kind not in found]
+            if not found or (missing and self.kinds != tuple(Kind)):
+                asked = f" of form {' or '.join(self.forms)}" if self.forms else ""
+                raise InputError(
+                    f"no question of kind {' or '.join(missing)}{asked} is asked about {name} at {self.native} pixels"
+                )
 
     def __len__(self) -> int:
         return self.size
@@ -65,44 +105,109 @@ class Phantoms:
         index = operator.index(index)
         if not 0 <= index < self.size:
             raise IndexError(f"task {index} of {self.size} phantoms")
-        return _task(self.split, self.seed, index, self.kinds, self.native)
+        recipe = Recipe(
+            self.split, self.seed, index, self.kinds, self.modalities, self.forms, self.difficulty, self.native
+        )
+        return _task(recipe)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Draw the index of a task; where the difficulty is rising, of one that the policy is ready for."""
+        if self.schedule is None:
+            return int(rng.integers(self.size))
+        level = self.schedule.draw(rng)
+        return min(int(rng.integers(-(-self.size // len(LEVELS)))) * len(LEVELS) + level, self.size - 1)
+
+    def record(self, index: int, success: bool) -> None:
+        """Take note of whether a policy succeeded at a task; only a rising difficulty listens."""
+        if self.schedule is not None:
+            self.schedule.record(index % len(LEVELS), success)
 
 
 @lru_cache(1024)
-def _task(*recipe: Any) -> Task:
+def _task(recipe: Recipe) -> Task:
     """Make a task, once for all rollouts of a group; its pixels are held by the image cache alone."""
-    split, seed, index, kinds, native = recipe
-    named = "phantoms" if kinds == tuple(Kind) else f"phantoms[{'+'.join(kinds)}]"
-    if native != NATIVE:
-        named += f"@{native}"
-    kind, asked = _made(*recipe)
+    exam, kind, asked = _made(recipe)
     scene = asked.scene
-    image = SourceImage(("phantoms", *recipe), partial(_pixels, *recipe), scene.spacing)
+    image = SourceImage(("phantoms", *recipe), partial(_pixels, recipe), exam.spacing(scene))
     ORIGINALS.get(image.key, lambda: scene.pixels)
     return Task(
-        id=f"{named}/{split}/{seed}/{index}",
+        id=f"{_address(recipe)}/{recipe.split}/{recipe.seed}/{recipe.number}",
         kind=kind,
         question=asked.question,
         images=(image,),
         options=asked.options,
-        modality=scene.modality,
-        split=split,
-        index=index,
+        modality=exam.modality,
+        split=recipe.split,
+        index=recipe.number,
         meta=asked.meta,
         truth=asked.truth,
     )
 
 
-def _made(split: str, seed: int, index: int, kinds: tuple[Kind, ...], native: int) -> tuple[Kind, Asked]:
+def _address(recipe: Recipe) -> str:
+    """Name what was asked for, where it is not everything, as it is written after a source's name."""
+    asked = {
+        "kind": "+".join(recipe.kinds) if recipe.kinds != tuple(Kind) else "",
+        "modality": "+".join(recipe.modalities) if recipe.modalities != tuple(MODALITIES) else "",
+        "form": "+".join(recipe.forms),
+        "difficulty": "" if recipe.difficulty is None else str(recipe.difficulty),
+        "native": "" if recipe.native == NATIVE else str(recipe.native),
+    }
+    settings = ",".join(f"{name}={value}" for name, value in asked.items() if value)
+    return f"phantoms:{settings}" if settings else "phantoms"
+
+
+def _made(recipe: Recipe) -> tuple[Exam, Kind, Asked]:
     # A sum such as seed + index would give neighbouring seeds the same tasks.
-    rng = np.random.default_rng(np.random.SeedSequence([SPLITS.index(split), seed, index]))
-    kind = kinds[int(rng.integers(len(kinds)))]
-    return kind, ask(CT, rng, native, kind)
+    place = [SPLITS.index(recipe.split), recipe.seed, recipe.number]
+    rng = np.random.default_rng(np.random.SeedSequence(place))
+    modality = recipe.modalities[int(rng.integers(len(recipe.modalities)))]
+    choices = _choices(modality, recipe.kinds, recipe.forms, recipe.native)
+    kind = list(choices)[int(rng.integers(len(choices)))]
+    exam, forms = choices[kind][int(rng.integers(len(choices[kind])))]
+    form = forms[int(rng.integers(len(forms)))]
+    difficulty = recipe.number % len(LEVELS) if recipe.difficulty is None else recipe.difficulty
+    return exam, kind, ask(exam, rng, recipe.native, form, difficulty)
 
 
-def _pixels(split: str, seed: int, index: int, kinds: tuple[Kind, ...], native: int) -> Pixels:
+def _pixels(recipe: Recipe) -> Pixels:
     """Draw a task's image again; all it holds is where the task comes from."""
-    return _made(split, seed, index, kinds, native)[1].scene.pixels
+    return _made(recipe)[2].scene.pixels
+
+
+@lru_cache
+def _choices(
+    modality: str, kinds: tuple[Kind, ...], forms: tuple[str, ...], native: int
+) -> dict[Kind, list[tuple[Exam, list[str]]]]:
+    """Return the exams of a modality and their forms of question, by kind, where there are any."""
+    found: dict[Kind, list[tuple[Exam, list[str]]]] = {}
+    for kind in kinds:
+        for exam in MODALITIES[modality]:
+            named = [name for name, (of, _) in forms_of(exam, native) if of is kind and name in (forms or (name,))]
+            if named:
+                found.setdefault(kind, []).append((exam, named))
+    return found
+
+
+@lru_cache
+def _all_forms() -> tuple[str, ...]:
+    exams = [exam for exams in MODALITIES.values() for exam in exams]
+    return tuple(dict.fromkeys(name for exam in exams for name, _ in forms_of(exam, NATIVE)))
+
+
+def _named(setting: str, given: str | Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Read names joined by ``+``, or a list of them, into the order in which they are known."""
+    names = given.split("+") if isinstance(given, str) else list(given or ())
+    for name in names:
+        if name not in known:
+            raise InputError(f"unknown {setting} {name!r}{nearest(str(name), known)}; there are {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def _level(value: object) -> int:
+    if isinstance(value, str):
+        raise InputError(f"difficulty is 0 to {len(LEVELS) - 1} or 'rising', not {value!r}")
+    return _whole("difficulty", value, 0, len(LEVELS) - 1)
 
 
 def _whole(name: str, value: object, least: int, most: int) -> int:

@@ -3,81 +3,37 @@
 Shown the radiological way, from the feet: the patient's right, and so the liver, is at the image's left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import InputError, nearest
 from ...core.image import Pixels
 from .abdomen import PARTS, TISSUES, paint_abdomen
-from .lesions import RADII, Patch, implant
-from .paint import GRAIN, Canvas, blurred, coarseness, fields
-from .scene import Lesion, Modality, Scene, Structure, longest_diameter
+from .exam import Exam
+from .film import GRAIN, blurred, coarseness, fields
+from .lesions import Patch, Shape
+from .paint import Canvas
+from .scene import Level
 
 HOSTS = ("liver", "spleen", "left kidney", "right kidney")
-ORGANS = (*HOSTS, "stomach", "gallbladder")
 LEVEL, WIDTH = 45.0, 380.0
 """The window in Hounsfield units."""
 
 
-def draw(rng: np.random.Generator, native: int, lesions: Sequence[Lesion] = (), absent: Sequence[str] = ()) -> Scene:
-    """Draw an axial abdominal slice.
-
-    Args:
-        rng: all chance comes from it.
-        native: width and height of the image in pixels.
-        lesions: what must be there; nothing else is.
-        absent: organs of `ORGANS` to leave out, as after surgery or at another level.
-
-    Returns:
-        A scene with ``(native, native) uint8`` pixels. Organ masks are of what is visible.
-
-    Raises:
-        InputError: for a lesion in an organ that cannot hold it or is absent, or of an unknown finding.
-    """
-    _check(lesions, absent)
-    for _ in range(50):
-        half = float(rng.uniform(145, 185))
-        spacing = half * 2 * float(rng.uniform(1.06, 1.16)) / native
-        canvas = _canvas(rng, native, half / spacing)
-        paint_abdomen(rng, canvas, 1 / spacing, absent)
-        patches: list[Patch] = []
-        for asked in lesions:
-            patch = implant(rng, canvas, asked, _flesh(asked.organ), 1 / spacing)
-            if patch is None:
-                break
-            patches.append(patch)
-        if len(patches) == len(lesions):
-            pixels = _exposed(rng, canvas, patches)
-            return Scene(pixels, (spacing, spacing), "CT", _structures(canvas, patches, spacing))
-    raise InputError(f"no room for {len(lesions)} lesions: {', '.join(asked.name for asked in lesions)}")
-
-
-def _check(lesions: Sequence[Lesion], absent: Sequence[str]) -> None:
-    for name in absent:
-        if name not in ORGANS:
-            raise InputError(f"no organ {name!r} to leave out{nearest(name, ORGANS)}")
-    for asked in lesions:
-        hosts = [host for host in HOSTS if host not in absent]
-        if asked.organ not in hosts:
-            raise InputError(f"no lesion can be in {asked.organ!r}{nearest(asked.organ, hosts)}")
-        if asked.finding not in RADII:
-            raise InputError(f"unknown finding {asked.finding!r}{nearest(asked.finding, RADII)}")
-
-
-def _canvas(rng: np.random.Generator, native: int, half: float) -> Canvas:
+def _paint(rng: np.random.Generator, native: int, absent: Collection[str], level: Level) -> Canvas:
+    half = float(rng.uniform(145, 185))
+    unit = native / (half * 2 * float(rng.uniform(1.06, 1.16)))
     middle = native * (0.5 + rng.uniform(-0.012, 0.012, 2) - (0, 0.02))
-    return Canvas(native, TISSUES, middle, (half, half * rng.uniform(0.7, 0.8)), float(rng.normal(0, 0.02)))
+    axes = half * unit * np.array([1, rng.uniform(0.7, 0.8)])
+    canvas = Canvas(native, TISSUES, middle, axes, float(rng.normal(0, 0.02)), unit)
+    paint_abdomen(rng, canvas, unit, absent)
+    return canvas
 
 
-def _flesh(organ: str) -> list[str]:
-    return [tissue for tissue in PARTS[organ] if "sinus" not in tissue]
-
-
-def _exposed(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch]) -> Pixels:
+def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], level: Level) -> Pixels:
     """Turn labels into grey levels: attenuation, blur, texture, noise, window."""
-    native = canvas.labels.shape[0]
+    native = canvas.native
     enhanced = float(rng.uniform(0.55, 1.0))
     table, rough = np.zeros(256, np.int16), np.full(256, 2, np.float32)
     for label, (plain, gain, amplitude) in enumerate(TISSUES.values()):
@@ -88,12 +44,12 @@ def _exposed(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch])
     hounsfield = table.take(canvas.labels)
     grain, texture = fields(rng, native)
     for patch in patches:
-        host = float(table[canvas.tissues.index(PARTS[patch.asked.organ][0])])
+        host = float(table[canvas.tissues.index(PARTS[patch.asked.host][0])])
         mottle = texture[patch.rows, patch.columns] / unit
-        toned = _toned(rng, patch, host, mottle)
+        toned = _toned(rng, patch, host, mottle, level.contrast)
         np.copyto(hounsfield[patch.rows, patch.columns], toned.astype(np.int16), where=patch.inside)
     seen = blurred(hounsfield)
-    noise = np.float32(rng.uniform(9, 14) / GRAIN)
+    noise = np.float32(level.noise * rng.uniform(8, 12) / GRAIN)
     pixels = np.empty((native, native), np.uint8)
     # Strips stay in the processor's cache.
     for top in range(0, native, 64):
@@ -107,39 +63,51 @@ def _exposed(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch])
     return pixels
 
 
-def _toned(rng: np.random.Generator, patch: Patch, host: float, mottle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _toned(
+    rng: np.random.Generator, patch: Patch, host: float, mottle: NDArray[np.float64], contrast: float
+) -> NDArray[np.float64]:
     """Return a lesion's attenuation over its crop, ``(h, w)``, in an organ of attenuation `host`."""
     if patch.asked.finding == "cyst":
         return np.full_like(mottle, rng.uniform(-2, 12))
     if patch.asked.finding == "calcification":
         return np.full_like(mottle, rng.uniform(450, 800))
-    if "kidney" in patch.asked.organ:
+    if "kidney" in patch.asked.host:
         shift = -host * rng.uniform(0.55, 0.68)
     elif rng.random() < 0.25:
         shift = rng.uniform(38, 55)
     else:
         shift = -min(rng.uniform(38, 58), 0.6 * host)
     core = np.clip(1.25 - patch.distance(), 0, 1) * rng.uniform(0.0, 0.6)
-    return np.asarray(np.maximum(host + shift * (0.85 + core) + 7 * mottle, 22))
+    return np.asarray(np.maximum(host + shift * contrast * (0.85 + core) + 7 * mottle, 22))
 
 
-def _structures(canvas: Canvas, patches: Sequence[Patch], spacing: float) -> tuple[Structure, ...]:
-    organs = [[*PARTS[name], *(p.tissue for p in patches if p.asked.organ == name)] for name in PARTS]
-    masks = canvas.masks([*organs, *([p.tissue] for p in patches)])
-    found = [Structure(name, mask) for name, mask in zip(PARTS, masks, strict=False) if mask.area]
-    for patch, mask in zip(patches, masks[len(PARTS) :], strict=True):
-        length = longest_diameter(patch.inside, (spacing, spacing))
-        found.append(Structure(patch.asked.name, mask, patch.asked.organ, patch.asked.finding, length))
-    return tuple(found)
-
-
-CT = Modality(
-    name="CT",
-    draw=draw,
+ABDOMEN = Exam(
+    modality="CT",
+    name="abdominal CT",
+    paint=_paint,
+    expose=_expose,
+    parts=PARTS,
     hosts=HOSTS,
-    organs=ORGANS,
-    findings=("cyst", "tumor", "calcification"),
+    flesh={host: [tissue for tissue in PARTS[host] if "sinus" not in tissue] for host in HOSTS},
+    shapes={
+        "cyst": Shape((3.0, 19.0), 4, 0.03),
+        "tumor": Shape((4.0, 24.0), 9, 0.13, spikes=5.0),
+        "calcification": Shape((1.9, 5.0), 6, 0.16),
+    },
+    organs=(*HOSTS, "stomach", "gallbladder"),
+    removable=(*HOSTS, "stomach", "gallbladder"),
+    sides={"right kidney": "right", "liver": "right", "left kidney": "left", "spleen": "left"},
     measured=("cyst", "tumor"),
+    etched=("tumor",),
+    accepted={
+        "liver": ("the liver", "hepatic"),
+        "spleen": ("the spleen", "splenic"),
+        "left kidney": ("the left kidney", "kidney, left", "left renal", "left kidney (image right)"),
+        "right kidney": ("the right kidney", "kidney, right", "right renal", "right kidney (image left)"),
+        "cyst": ("a cyst", "simple cyst", "cystic lesion"),
+        "tumor": ("a tumor", "tumour", "a tumour", "mass", "neoplasm", "solid lesion"),
+        "calcification": ("a calcification", "calcified lesion", "calcified focus", "calcific focus"),
+    },
     reach={
         (0, 0): ("liver",),
         (1, 0): ("liver",),

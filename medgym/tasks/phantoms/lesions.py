@@ -1,7 +1,8 @@
-"""Lesions: where one fits into an organ, and the outline that tells a cyst from a tumor."""
+"""Lesions: where one fits into its host, and the outline that tells one finding from another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,23 @@ from scipy import ndimage
 from .paint import Canvas, Curve
 from .scene import Lesion, Quadrant
 
-RADII = {"cyst": (6.0, 19.0), "tumor": (7.0, 24.0), "calcification": (2.2, 5.0)}
-"""Smallest and largest mean radius in millimetres."""
+
+class Shape(NamedTuple):
+    """The outlines a finding may have.
+
+    Attributes:
+        radii: smallest and largest mean radius, in units of the exam.
+        waves: harmonics of the outline.
+        rough: how far they reach, as a share of the radius.
+        spikes: the height of fine spicules in pixels; 0 for none.
+        stretch: the shortest that its shorter axis may be, as a share of the longer one.
+    """
+
+    radii: tuple[float, float]
+    waves: int = 5
+    rough: float = 0.08
+    spikes: float = 0.0
+    stretch: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,10 @@ class Patch:
     centre: tuple[float, float]
     radius: float
 
+    def on(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the crop of an image that holds it, as a view of the same memory."""
+        return image[self.rows, self.columns]
+
     def distance(self) -> NDArray[np.float32]:
         """Return every pixel's distance from the centre in radii, ``(h, w)`` of the crop."""
         y, x = np.ogrid[self.rows, self.columns]
@@ -43,26 +63,33 @@ class Patch:
 
 
 def implant(
-    rng: np.random.Generator, canvas: Canvas, asked: Lesion, tissues: Sequence[str], millimetre: float
+    rng: np.random.Generator,
+    canvas: Canvas,
+    asked: Lesion,
+    shape: Shape,
+    tissues: Sequence[str],
+    sizes: tuple[float, float] = (0.0, 1.0),
 ) -> Patch | None:
-    """Paint a lesion into an organ that consists of `tissues`; None where it has no room for the smallest.
+    """Paint a lesion into a host that consists of `tissues`; None where it has no room for the smallest.
 
     Args:
         rng: of its place, size and outline.
         canvas: painted on; gains a tissue of the lesion's own.
         asked: what to paint.
-        tissues: of the organ; other lesions are none of them, so two never touch.
-        millimetre: its length in pixels.
+        shape: of its finding.
+        tissues: of the host; other lesions are none of them, so two never touch.
+        sizes: the share of the finding's range to draw a size from, where none is asked for.
     """
     # In a tiny image the smallest lesions would be less than a pixel.
-    least, most = (max(radius * millimetre, 1.2) for radius in RADII[asked.finding])
-    found = _place(rng, canvas, tissues, asked.quadrant, float(rng.uniform(least, most)), least, 1.5 * millimetre)
+    least, most = (max(radius * canvas.unit, 1.2) for radius in shape.radii)
+    share = float(rng.uniform(*sizes)) if asked.size is None else asked.size
+    found = _place(rng, canvas, tissues, asked.quadrant, least * (most / least) ** share, least, 1.5 * canvas.unit)
     if found is None:
         return None
     x, y, radius = found
     tissue = f"lesion {len(canvas.tissues)}"
     canvas.tissues.append(tissue)
-    canvas.outline(tissue, outline(rng, asked.finding, radius) + np.array([x, y]), tissues)
+    canvas.outline(tissue, outline(rng, shape, radius) + np.array([x, y]), tissues)
     reach = int(2 * radius) + 3
     rows, columns = (slice(max(0, int(v) - reach), int(v) + reach + 1) for v in (y, x))
     label = canvas.tissues.index(tissue)
@@ -70,22 +97,17 @@ def implant(
     return Patch(asked, tissue, rows, columns, canvas.labels[rows, columns] == label, (x, y), radius)
 
 
-def outline(rng: np.random.Generator, finding: str, radius: float) -> Curve:
-    """Return a closed curve around the origin, in pixels, of mean radius `radius`.
-
-    A cyst is smooth; a tumor is lobed with fine spicules of a pixel or two, which a shrunken view loses; a
-    calcification is a ragged fleck.
-    """
+def outline(rng: np.random.Generator, shape: Shape, radius: float) -> Curve:
+    """Return a closed curve around the origin, in pixels, of mean radius `radius`."""
     angle = np.linspace(0, 2 * np.pi, 240, endpoint=False)
-    waves, share = {"cyst": (4, 0.03), "tumor": (9, 0.13), "calcification": (6, 0.16)}[finding]
-    order = np.arange(2, waves + 2)
-    phase = rng.uniform(0, 2 * np.pi, waves)
-    size = share * rng.standard_normal(waves) / np.sqrt(order)
+    order = np.arange(2, shape.waves + 2)
+    phase = rng.uniform(0, 2 * np.pi, shape.waves)
+    size = shape.rough * rng.standard_normal(shape.waves) / np.sqrt(order)
     reach = 1 + np.clip(size @ np.cos(order[:, None] * angle + phase[:, None]), -0.35, 0.35)
-    if finding == "tumor":
+    if shape.spikes:
         spike = np.repeat(rng.random(120) ** 4, 2) * (np.arange(240) % 2)
-        reach += spike * min(0.3, 5.0 / radius)
-    stretch = rng.uniform(0.85, 1.0)
+        reach += spike * min(0.3, shape.spikes / radius)
+    stretch = rng.uniform(shape.stretch, 1.0)
     turn = rng.uniform(0, np.pi)
     x, y = radius * reach * np.cos(angle), radius * stretch * reach * np.sin(angle)
     return np.stack([np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y], 1)
@@ -100,8 +122,8 @@ def _place(
     least: float,
     gap: float,
 ) -> tuple[float, float, float] | None:
-    """Choose ``(x, y, radius)`` in pixels, at least `gap` from the organ's border, `radius` or smaller."""
-    native = canvas.labels.shape[0]
+    """Choose ``(x, y, radius)`` in pixels, at least `gap` from the host's border, `radius` or smaller."""
+    native = canvas.native
     step = max(1, native // 96)
     free = canvas.among(tissues, canvas.labels[::step, ::step])
     room = ndimage.distance_transform_edt(free) * step

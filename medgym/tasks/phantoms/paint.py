@@ -1,4 +1,4 @@
-"""Shapes and grain: what every modality's drawing is made of.
+"""Shapes: the curves that every modality is painted with, and the canvas of labels they are painted on.
 
 Shapes are closed curves, ``(N, 2)`` arrays of ``(x, y)`` in the frame of the body: it reaches from -1 to 1
 each way, x grows to the image's right and y downwards.
@@ -19,12 +19,6 @@ Curve = NDArray[np.float64]
 Place = Sequence[float] | NDArray[np.float64]
 """``(x, y)``, or two radii."""
 Labels = NDArray[np.uint8]
-Grain = NDArray[np.int16]
-
-BYTES = 73.9
-"""The standard deviation of a uniform signed byte."""
-GRAIN = 6 * BYTES
-"""The standard deviation of grain, a sum by the kernel ``1 2 1`` each way."""
 
 
 class Canvas:
@@ -34,16 +28,27 @@ class Canvas:
         labels: ``(native, native) uint8``, indices into `tissues`.
         tissues: the names that may be painted; a lesion adds its own.
         axes: half the body's width and height in pixels.
+        unit: how many pixels a unit of the exam is long: a millimetre, or whatever the exam measures in.
+        notes: what else is to be known of the scene, such as ``{"sequence": "T2"}``.
     """
 
-    def __init__(self, native: int, tissues: Iterable[str], centre: Place, axes: Place, turn: float) -> None:
+    def __init__(
+        self, native: int, tissues: Iterable[str], centre: Place, axes: Place, turn: float = 0.0, unit: float = 1.0
+    ) -> None:
         self.labels: Labels = np.zeros((native, native), np.uint8)
         self.tissues = list(tissues)
         self.axes = np.asarray(axes, float)
+        self.unit = unit
+        self.notes: dict[str, str] = {}
         self._first = 0
         self._centre = np.asarray(centre, float)
         cos, sin = np.cos(turn), np.sin(turn)
         self._turn = np.array([[cos, sin], [-sin, cos]])
+
+    @property
+    def native(self) -> int:
+        """Width and height in pixels."""
+        return len(self.labels)
 
     def keep(self, before: str) -> None:
         """Protect the tissues that are named before this one from being painted over."""
@@ -74,7 +79,7 @@ class Canvas:
         self._stamp(tissue, [self.pixels(line) for line, _ in lines], widths, over)
 
     def _stamp(self, tissue: str, shapes: list[Curve], widths: list[int], over: Sequence[str]) -> None:
-        limit = self.labels.shape[0]
+        limit = self.native
         points, margin = np.concatenate(shapes), max(widths) + 1
         left, top = (max(0, int(v) - margin) for v in points.min(0))
         right, bottom = (min(limit, int(v) + margin + 2) for v in points.max(0))
@@ -105,7 +110,7 @@ class Canvas:
         return [self._encoded(self.among(tissues, runs), starts) for tissues in parts]
 
     def _encoded(self, inside: Bits, starts: NDArray[np.intp]) -> Mask:
-        native = self.labels.shape[0]
+        native = self.native
         turns = starts[np.flatnonzero(inside != np.concatenate([[False], inside[:-1]]))]
         counts = np.diff(turns, prepend=0, append=native * native).tolist()
         code = coco.frPyObjects({"size": [native, native], "counts": counts}, native, native)
@@ -156,45 +161,3 @@ def jitter(rng: np.random.Generator, points: Sequence[tuple[float, float]], by: 
 def dot(centre: Place, radii: Place) -> Curve:
     """Return a small ellipse of 16 corners."""
     return np.asarray(_turns(16, 1)[0] * radii + centre)
-
-
-def fields(rng: np.random.Generator, native: int) -> tuple[Grain, Grain]:
-    """Return ``(native, native)`` noise as fine grain (`GRAIN`) and as coarser texture (`coarseness`).
-
-    Sums of uniform bytes: near enough to normal and several times as fast.
-    """
-    width = native + 16
-    raw = rng.integers(-128, 128, width * width, np.int8)
-    steps = coarseness(native)[0]
-    grain, texture = _boxed(raw, (1, 1), width), _boxed(raw[::-1], steps, width)
-    return grain[:native, :native], texture[:native, :native]
-
-
-@lru_cache
-def coarseness(native: int) -> tuple[tuple[int, ...], float]:
-    """Return the steps that texture is summed over, more in larger images, and its standard deviation."""
-    steps = tuple(range(1, 1 + sum(native >= 96 * 2**k for k in range(4))))
-    kernel = np.ones(1)
-    for by in steps:
-        kernel = np.convolve(kernel, [1, *[0] * (by - 1), 1])
-    return steps, BYTES * float(kernel @ kernel)
-
-
-def _boxed(raw: NDArray[np.int8], steps: Sequence[int], width: int) -> Grain:
-    # Two buffers in turn: fresh memory costs more than the sums. What wraps at an edge is noise as well.
-    # Four steps add up to 256 bytes, which is the most that fits.
-    one = raw.astype(np.int16)
-    two = np.empty_like(one)
-    for by in steps:
-        np.add(one[by:], one[:-by], out=two[:-by])
-        np.add(two[by * width :], two[: -by * width], out=one[: -by * width])
-    return one.reshape(width, width)
-
-
-def blurred(a: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return 16 times `a` blurred by the binomial ``1 2 1`` each way; ``|a| < 2000``, or it overflows."""
-    wide = np.pad(a, 1, mode="edge")
-    for _ in range(2):
-        rows = wide[1:] + wide[:-1]
-        wide = rows[:, 1:] + rows[:, :-1]
-    return wide

@@ -3,7 +3,7 @@
 from ...core.mask import Mask
 from ...core.task import Truth
 from .desk import Asked, Desk, boxes_of, truth_about
-from .scene import Lesion, Scene
+from .scene import Scene
 
 NEGATIVE = 0.2
 """The share of segmentation and detection tasks that ask for what is not there."""
@@ -11,19 +11,18 @@ NEGATIVE = 0.2
 
 def segment_organ(desk: Desk) -> Asked:
     """Ask for an organ, which is missing from some images."""
-    organ = desk.one(desk.modality.organs)
-    absent = desk.chance(NEGATIVE)
-    count = int(desk.rng.integers(3))
-    scene = desk.scene(desk.others(count, lambda at: at.organ != organ), [organ] * absent)
+    organ = desk.one(desk.exam.organs)
+    absent = organ in desk.exam.removable and desk.chance(NEGATIVE)
+    scene = desk.scene(desk.others(desk.few(), lambda at: at.host != organ), [organ] * absent)
     return _segmented(scene, organ, f"Segment the {organ}.")
 
 
 def segment_lesion(desk: Desk) -> Asked:
-    """Ask for the lesions of one kind in one organ: none, one or two."""
-    target = Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.findings))
+    """Ask for the lesions of one kind in one host: none, one or two."""
+    target = desk.lesion()
     several = desk.chance(0.3)
     held = [] if desk.chance(NEGATIVE) else [target] * (1 + several)
-    scene = desk.scene([*held, *desk.others(int(desk.rng.integers(3)), lambda at: at != target, held)])
+    scene = desk.scene([*held, *desk.others(desk.few(), lambda at: at != target, held)])
     words = f"Segment all {target.name}s." if several else f"Segment the {target.name}."
     return _segmented(scene, target.name, words)
 
@@ -40,16 +39,16 @@ def mark_all(desk: Desk) -> Asked:
     """Ask for every lesion: none to three."""
     count = 0 if desk.chance(NEGATIVE) else int(desk.rng.integers(1, 4))
     scene = desk.scene(desk.others(count, lambda _: True))
-    meta = {"target": "lesion", "negative": not count}
-    return Asked(scene, "Mark every lesion with a box.", truth_about(scene, scene.lesions), meta=meta)
+    meta = {"target": desk.exam.lesion, "negative": not count}
+    return Asked(scene, f"Mark every {desk.exam.lesion} with a box.", truth_about(scene, scene.lesions), meta=meta)
 
 
 def mark_finding(desk: Desk) -> Asked:
     """Ask for every lesion of one kind: none to two, among others."""
-    finding = desk.one(desk.modality.findings)
+    finding = desk.one(desk.exam.findings)
     count = 0 if desk.chance(NEGATIVE) else int(desk.rng.integers(1, 3))
     held = desk.others(count, lambda at: at.finding == finding)
-    rest = desk.others(int(desk.rng.integers(3)), lambda at: at.finding != finding, held)
+    rest = desk.others(desk.few(), lambda at: at.finding != finding, held)
     scene = desk.scene([*held, *rest])
     asked = [s for s in scene.lesions if s.finding == finding]
     meta = {"target": finding, "negative": not count}

@@ -3,16 +3,20 @@
 So every answer is as likely as every other, and the words of a question never give it away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...core.task import Kind
-from .desk import Asked, Desk, truth_about
+from .desk import Asked, Desk, listed, truth_about, with_article
+from .detail import HIDDEN, LEAST, MARGINS, TEXTURES, with_margin, with_texture
+from .exam import Exam
 from .places import mark_all, mark_finding, segment_lesion, segment_organ
-from .scene import Lesion, Modality, Quadrant
+from .scene import LEVELS, Lesion, Quadrant, Scene, Structure
+
+Form = Callable[[Desk], Asked]
 
 QUADRANTS: dict[Quadrant, str] = {
     (0, 0): "upper left",
@@ -21,127 +25,206 @@ QUADRANTS: dict[Quadrant, str] = {
     (1, 1): "lower right",
 }
 NOTHING = "no abnormality"
-ACCEPTED: dict[str, tuple[str, ...]] = {
-    "liver": ("the liver", "hepatic"),
-    "spleen": ("the spleen", "splenic"),
-    "left kidney": ("the left kidney", "kidney, left", "left renal", "left kidney (image right)"),
-    "right kidney": ("the right kidney", "kidney, right", "right renal", "right kidney (image left)"),
-    "cyst": ("a cyst", "simple cyst", "cystic lesion"),
-    "tumor": ("a tumor", "tumour", "a tumour", "mass", "neoplasm", "solid lesion"),
-    "calcification": ("a calcification", "calcified lesion", "calcified focus", "calcific focus"),
-}
+SIDES = {"right": ("right",), "left": ("left",), "both sides": ("right", "left"), "neither side": ()}
+LARGER = 1.3
+"""The larger of two lesions is longer at least by this factor."""
 
 
-def ask(modality: Modality, rng: np.random.Generator, native: int, kind: Kind) -> Asked:
-    """Make a question of a kind about a new scene of `native` by `native` pixels."""
-    forms = FORMS[kind]
-    form = forms[int(rng.integers(len(forms)))]
-    asked = form(Desk(modality, rng, native))
-    return replace(asked, meta=_meta(asked, form.__name__.strip("_")))
+def ask(exam: Exam, rng: np.random.Generator, native: int, form: str, difficulty: int) -> Asked:
+    """Make a question of a form about a new scene of `native` by `native` pixels."""
+    asked = dict(forms_of(exam, native))[form][1](Desk(exam, rng, native, LEVELS[difficulty]))
+    return replace(asked, meta=_meta(exam, asked, form, difficulty, native))
 
 
-def _meta(asked: Asked, form: str) -> dict[str, Any]:
+def forms_of(exam: Exam, native: int) -> Iterator[tuple[str, tuple[Kind, Form]]]:
+    """Give every form of question that makes sense about an exam, by name, with its kind."""
+    for kind in Kind:
+        for form in (*FORMS[kind], *exam.forms.get(kind, ())):
+            if _makes_sense(exam, native, form):
+                yield form.__name__, (kind, form)
+
+
+def _makes_sense(exam: Exam, native: int, form: Form) -> bool:
+    if form is side:
+        return bool(exam.sides)
+    if form is diameter:
+        return bool(exam.unit and exam.measured)
+    if form in (margin, texture):
+        return bool(exam.etched) and native >= LEAST
+    return True
+
+
+def _meta(exam: Exam, asked: Asked, form: str, difficulty: int, native: int) -> dict[str, Any]:
     lesions = asked.scene.lesions
-    least = min((lesion.diameter for lesion in lesions), default=0.0)
     return {
         "form": form,
-        "lesions": len(lesions),
+        "exam": exam.name,
+        "difficulty": difficulty,
+        "zoom_needed": form in (margin.__name__, texture.__name__) and native >= HIDDEN,
         "findings": [lesion.name for lesion in lesions],
-        "smallest_mm": round(least, 1),
-        "difficulty": "hard" if 0 < least < 12 else "medium" if least < 25 else "easy",
+        "diameters": [round(lesion.diameter, 1) for lesion in lesions],
+        "unit": exam.unit,
+        "structures": [s.name for s in asked.scene.structures if not s.finding],
+        **asked.scene.notes,
         **asked.meta,
     }
 
 
-def _which_organ(desk: Desk) -> Asked:
-    lesion = Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.findings))
+def host(desk: Desk) -> Asked:
+    """Which organ, or other part, holds the lesion."""
+    lesion = desk.lesion()
     scene = desk.scene([lesion])
-    options, letter = desk.shuffled(lesion.organ, [h for h in desk.modality.hosts if h != lesion.organ])
-    return Asked(scene, "Which organ contains the lesion?", truth_about(scene, scene.lesions, answer=letter), options)
+    question = f"Which {desk.exam.host} contains the {desk.exam.lesion}?"
+    return desk.choice(scene, question, lesion.host, desk.exam.hosts, scene.lesions)
 
 
-def _which_finding(desk: Desk) -> Asked:
-    organ = desk.one(desk.modality.hosts)
-    answers = (*desk.modality.findings, NOTHING)
+def finding(desk: Desk) -> Asked:
+    """Which finding a part shows, or none."""
+    at = desk.one(desk.exam.hosts)
+    answers = (*desk.exam.findings, NOTHING)
     right = desk.one(answers)
-    target = [] if right == NOTHING else [Lesion(organ, right)]
-    scene = desk.scene([*target, *desk.others(int(desk.rng.integers(3)), lambda at: at.organ != organ, target)])
-    evidence = [s for s in scene.lesions if s.organ == organ] or scene.named(organ)
-    options, letter = desk.shuffled(right, [a for a in answers if a != right])
-    return Asked(scene, f"Which finding does the {organ} show?", truth_about(scene, evidence, answer=letter), options)
+    target = [] if right == NOTHING else [Lesion(at, right)]
+    scene = desk.scene([*target, *desk.others(desk.few(), lambda lesion: lesion.host != at, target)])
+    return desk.choice(scene, f"Which finding does the {at} show?", right, answers, _held_by(scene, at))
 
 
-def _which_quadrant(desk: Desk) -> Asked:
+def quadrant(desk: Desk) -> Asked:
+    """In which quadrant of the image the lesion is."""
     quadrants = list(QUADRANTS)
-    quadrant = quadrants[int(desk.rng.integers(len(quadrants)))]
-    lesion = Lesion(desk.one(desk.modality.reach[quadrant]), desk.one(desk.modality.findings), quadrant)
+    where = quadrants[int(desk.rng.integers(len(quadrants)))]
+    lesion = Lesion(desk.one(desk.exam.reach[where]), desk.one(desk.exam.findings), where)
     scene = desk.scene([lesion])
-    right = QUADRANTS[quadrant]
-    options, letter = desk.shuffled(right, [q for q in QUADRANTS.values() if q != right])
-    question = "In which quadrant of the image, as displayed, is the lesion?"
-    return Asked(scene, question, truth_about(scene, scene.lesions, answer=letter), options)
+    question = f"In which quadrant of the image, as displayed, is the {desk.exam.lesion}?"
+    return desk.choice(scene, question, QUADRANTS[where], list(QUADRANTS.values()), scene.lesions)
 
 
-def _is_there(desk: Desk) -> Asked:
-    target = Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.findings))
-    there, count = desk.chance(0.5), int(desk.rng.integers(1, 4))
+def side(desk: Desk) -> Asked:
+    """On which side of the patient there are lesions."""
+    right = desk.one(list(SIDES))
+    ways = SIDES[right] * (1 + (len(SIDES[right]) == 1 and desk.chance(0.5)))
+    hosts = {way: [host for host, where in desk.exam.sides.items() if where == way] for way in ways}
+    scene = desk.scene([Lesion(desk.one(hosts[way]), desk.one(desk.exam.findings)) for way in ways])
+    evidence = scene.lesions or [s for at in desk.exam.sides for s in scene.named(at)]
+    question = f"On which side of the patient does the image show any {desk.exam.lesion}?"
+    return desk.choice(scene, question, right, list(SIDES), evidence)
+
+
+def larger(desk: Desk) -> Asked:
+    """Which part holds the larger of two lesions."""
+    one, other = desk.some(desk.exam.hosts, 2)
+    finding = desk.one(desk.exam.findings)
+    for _ in range(50):
+        small = float(desk.rng.uniform(0.0, 0.5))
+        scene = desk.scene([Lesion(one, finding, size=small + 0.5), Lesion(other, finding, size=small)])
+        if scene.lesions[0].diameter >= LARGER * scene.lesions[1].diameter:
+            break
+    else:
+        raise ValueError(f"no two sizes of {finding} in {one} and {other} of {desk.exam.name}")
+    question = f"There are two {desk.exam.lesion}s. Which {desk.exam.host} contains the larger one?"
+    return desk.choice(scene, question, one, _with(desk, one, other), scene.lesions)
+
+
+def _with(desk: Desk, one: str, other: str) -> list[str]:
+    """Return four hosts of which two are these."""
+    rest = [host for host in desk.exam.hosts if host not in (one, other)]
+    return [one, other, *desk.some(rest, 2)]
+
+
+def margin(desk: Desk) -> Asked:
+    """What the margin of a lesion looks like at full resolution."""
+    right = desk.one(MARGINS)
+    scene = _etchable(desk)
+    scene = with_margin(desk.rng, scene, scene.lesions[0], right)
+    question = f"At full resolution, what is the margin of the {desk.exam.lesion}?"
+    return desk.choice(scene, question, right, MARGINS, scene.lesions, target=right)
+
+
+def texture(desk: Desk) -> Asked:
+    """What the texture of a lesion looks like at full resolution."""
+    right = desk.one(TEXTURES)
+    scene = _etchable(desk)
+    scene = with_texture(scene, scene.lesions[0], right)
+    question = f"At full resolution, what is the texture of the {desk.exam.lesion}?"
+    return desk.choice(scene, question, right, TEXTURES, scene.lesions, target=right)
+
+
+def _etchable(desk: Desk) -> Scene:
+    return desk.scene([desk.lesion(desk.exam.etched, size=float(desk.rng.uniform(0.4, 1.0)))])
+
+
+def present(desk: Desk) -> Asked:
+    """Whether a part shows a finding."""
+    target = desk.lesion()
+    there, count = desk.chance(0.5), desk.few(1)
     held = [target] * there
     scene = desk.scene([*held, *desk.others(count - there, lambda at: at != target, held)])
-    evidence = scene.named(target.name) or scene.named(target.organ)
-    question = f"Is there a {target.finding} in the {target.organ}?"
+    evidence = scene.named(target.name) or scene.named(target.host)
+    question = f"Is there {with_article(target.finding)} in the {target.host}?"
     return Asked(scene, question, truth_about(scene, evidence, answer="yes" if there else "no"))
 
 
-def _is_clear(desk: Desk) -> Asked:
-    organ = desk.one(desk.modality.hosts)
-    clear, count = desk.chance(0.5), int(desk.rng.integers(1, 4))
-    held = [] if clear else [Lesion(organ, desk.one(desk.modality.findings))]
-    scene = desk.scene([*held, *desk.others(count - len(held), lambda at: at.organ != organ, held)])
-    evidence = [s for s in scene.lesions if s.organ == organ] or scene.named(organ)
-    question = f"Is the {organ} free of lesions?"
-    return Asked(scene, question, truth_about(scene, evidence, answer="yes" if clear else "no"))
+def clear(desk: Desk) -> Asked:
+    """Whether a part is free of lesions."""
+    at = desk.one(desk.exam.hosts)
+    free, count = desk.chance(0.5), desk.few(1)
+    held = [] if free else [Lesion(at, desk.one(desk.exam.findings))]
+    scene = desk.scene([*held, *desk.others(count - len(held), lambda lesion: lesion.host != at, held)])
+    question = f"Is the {at} free of any {desk.exam.lesion}?"
+    return Asked(scene, question, truth_about(scene, _held_by(scene, at), answer="yes" if free else "no"))
 
 
-def _name_organ(desk: Desk) -> Asked:
-    lesion = Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.findings))
+def name_host(desk: Desk) -> Asked:
+    """Name the part that holds the lesion."""
+    lesion = desk.lesion()
     scene = desk.scene([lesion])
-    truth = truth_about(scene, scene.lesions, answer=lesion.organ, accepted=ACCEPTED.get(lesion.organ, ()))
-    return Asked(scene, "Name the organ that contains the lesion.", truth)
-
-
-def _name_finding(desk: Desk) -> Asked:
-    lesion = Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.findings))
-    rest = desk.others(int(desk.rng.integers(3)), lambda at: at.organ != lesion.organ, [lesion])
-    scene = desk.scene([lesion, *rest])
-    truth = truth_about(
-        scene, scene.named(lesion.name), answer=lesion.finding, accepted=ACCEPTED.get(lesion.finding, ())
-    )
-    named = ", ".join(desk.modality.findings[:-1]) + f" or {desk.modality.findings[-1]}"
-    return Asked(scene, f"What kind of lesion is in the {lesion.organ}: {named}?", truth)
-
-
-def _how_many(desk: Desk) -> Asked:
-    count = int(desk.rng.integers(4))
-    scene = desk.scene(desk.others(count, lambda _: True))
-    evidence = scene.lesions or [s for host in desk.modality.hosts for s in scene.named(host)]
-    return Asked(scene, "How many lesions are in the image?", truth_about(scene, evidence, answer=str(count)))
-
-
-def _how_long(desk: Desk) -> Asked:
-    scene = desk.scene([Lesion(desk.one(desk.modality.hosts), desk.one(desk.modality.measured))])
-    question = (
-        "What is the longest diameter of the lesion in mm? "
-        f"One pixel of the original image is {scene.spacing[0]:.3f} mm."
-    )
-    truth = truth_about(scene, scene.lesions, answer=f"{scene.lesions[0].diameter:.1f}", unit="mm", tolerance=0.1)
+    truth = truth_about(scene, scene.lesions, answer=lesion.host, accepted=desk.exam.accepted.get(lesion.host, ()))
+    question = f"Which {desk.exam.host} contains the {desk.exam.lesion}: {listed(desk.exam.hosts)}?"
     return Asked(scene, question, truth)
 
 
-FORMS: dict[Kind, tuple[Callable[[Desk], Asked], ...]] = {
-    Kind.CHOICE: (_which_organ, _which_finding, _which_quadrant),
-    Kind.YES_NO: (_is_there, _is_clear),
-    Kind.OPEN: (_name_organ, _name_finding),
-    Kind.NUMBER: (_how_many, _how_long),
+def name_finding(desk: Desk) -> Asked:
+    """Name what a lesion is."""
+    lesion = desk.lesion()
+    rest = desk.others(desk.few(), lambda at: at.host != lesion.host, [lesion])
+    scene = desk.scene([lesion, *rest])
+    accepted = desk.exam.accepted.get(lesion.finding, ())
+    truth = truth_about(scene, scene.named(lesion.name), answer=lesion.finding, accepted=accepted)
+    question = f"What kind of {desk.exam.lesion} is in the {lesion.host}: {listed(desk.exam.findings)}?"
+    return Asked(scene, question, truth)
+
+
+def count(desk: Desk) -> Asked:
+    """How many lesions there are."""
+    number = int(desk.rng.integers(desk.exam.most + 1))
+    scene = desk.scene(desk.others(number, lambda _: True))
+    evidence = scene.lesions or [s for at in desk.exam.hosts for s in scene.named(at)]
+    question = f"How many {desk.exam.lesion}s are in the image?"
+    return Asked(scene, question, truth_about(scene, evidence, answer=str(number)))
+
+
+def diameter(desk: Desk) -> Asked:
+    """How long a lesion is."""
+    exam = desk.exam
+    scene = desk.scene([desk.lesion(exam.measured, size=float(desk.rng.random()))])
+    question = (
+        f"What is the longest diameter of the {exam.lesion} in {exam.unit}? "
+        f"One pixel of the original image is {scene.pitch:.3f} {exam.unit}."
+    )
+    found = scene.lesions[0].diameter
+    digits = 1 if found < 100 else 0
+    truth = truth_about(scene, scene.lesions, answer=f"{found:.{digits}f}", unit=exam.unit, tolerance=0.1)
+    return Asked(scene, question, truth)
+
+
+def _held_by(scene: Scene, host: str) -> tuple[Structure, ...]:
+    return tuple(s for s in scene.lesions if s.host == host) or scene.named(host)
+
+
+FORMS: dict[Kind, tuple[Form, ...]] = {
+    Kind.CHOICE: (host, finding, quadrant, side, larger, margin, texture),
+    Kind.YES_NO: (present, clear),
+    Kind.OPEN: (name_host, name_finding),
+    Kind.NUMBER: (count, diameter),
     Kind.SEGMENTATION: (segment_organ, segment_lesion),
     Kind.DETECTION: (mark_all, mark_finding),
 }

@@ -1,8 +1,8 @@
-"""A scene: a made image with the exact mask of everything in it, and the description of a modality."""
+"""A scene: a made image with the exact mask of everything in it, and how hard it is to read."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from pycocotools import mask as coco
@@ -15,24 +15,55 @@ Quadrant = tuple[int, int]
 """``(column, row)`` of an image quadrant as displayed: ``(0, 0)`` is the upper left one."""
 
 
+class Level(NamedTuple):
+    """How hard a scene is to read.
+
+    Attributes:
+        contrast: of a lesion against its surroundings; 1 is as in a textbook.
+        sizes: the share of a finding's range of sizes, from 0 to 1, that lesions are drawn from.
+        noise: of the acquisition; 1 is usual.
+        clutter: from 0 to 1, how much harmless anatomy or dirt looks like something.
+        occlusion: from 0 to 1, how much lies over what is asked for.
+        others: the largest number of lesions beside those that a question is about.
+    """
+
+    contrast: float
+    sizes: tuple[float, float]
+    noise: float
+    clutter: float
+    occlusion: float
+    others: int
+
+
+LEVELS = (
+    Level(1.4, (0.5, 1.0), 0.6, 0.0, 0.0, 1),
+    Level(1.0, (0.25, 1.0), 1.0, 0.35, 0.2, 2),
+    Level(0.75, (0.05, 0.8), 1.25, 0.7, 0.5, 2),
+    Level(0.55, (0.0, 0.6), 1.5, 1.0, 0.8, 3),
+)
+"""The difficulties 0 to 3."""
+
+
 @dataclass(frozen=True)
 class Lesion:
     """A lesion asked for before the scene is drawn.
 
     Attributes:
-        organ: the organ that holds it.
+        host: the part of the image that holds it, such as ``liver``.
         finding: what it is, such as ``cyst``.
-        quadrant: the image quadrant its centre must lie in; None for anywhere in the organ.
+        quadrant: the image quadrant its centre must lie in; None for anywhere in the host.
+        size: from 0, the smallest of its finding, to 1, the largest; None for what the level has.
     """
 
-    organ: str
+    host: str
     finding: str
     quadrant: Quadrant | None = None
+    size: float | None = None
 
     @property
     def name(self) -> str:
         """Such as ``liver cyst``."""
-        return f"{self.organ} {self.finding}"
+        return f"{self.host} {self.finding}"
 
 
 @dataclass(frozen=True)
@@ -42,14 +73,14 @@ class Structure:
     Attributes:
         name: such as ``left kidney`` or ``left kidney cyst``; several lesions may share one.
         mask: its visible pixels; an organ's includes those of its lesions.
-        organ: of a lesion, the organ that holds it; empty for an organ.
+        host: of a lesion, what holds it; empty for an organ.
         finding: of a lesion, what it is; empty for an organ.
-        diameter: of a lesion, its longest diameter in millimetres.
+        diameter: of a lesion, its longest diameter in units of the exam.
     """
 
     name: str
     mask: Mask
-    organ: str = ""
+    host: str = ""
     finding: str = ""
     diameter: float = 0.0
 
@@ -60,15 +91,15 @@ class Scene:
 
     Attributes:
         pixels: ``(H, W)`` or ``(H, W, 3) uint8``.
-        spacing: millimetres a pixel, ``(x, y)``.
-        modality: such as ``CT``.
+        pitch: the width of a pixel in units of the exam.
         structures: organs and single lesions.
+        notes: what else is known of it, such as ``{"sequence": "T2"}``.
     """
 
     pixels: Pixels
-    spacing: tuple[float, float]
-    modality: str
+    pitch: float
     structures: tuple[Structure, ...]
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> Size:
@@ -91,42 +122,6 @@ class Scene:
         return {name: union(s.mask for s in self.named(name)) for name in dict.fromkeys(names)}
 
 
-class Draw(Protocol):
-    """Draws a scene of a modality."""
-
-    def __call__(
-        self,
-        rng: np.random.Generator,
-        native: int,
-        lesions: Sequence[Lesion] = (),
-        absent: Sequence[str] = (),
-    ) -> Scene:
-        """Draw `lesions`, and no others, in an image of `native` by `native` pixels; leave out `absent`."""
-
-
-@dataclass(frozen=True)
-class Modality:
-    """What the questions need to know of a kind of image.
-
-    Attributes:
-        name: such as ``CT``.
-        draw: makes a scene with exactly the lesions asked for and without the organs named `absent`.
-        hosts: organs that can hold a lesion.
-        organs: organs that are there unless said to be absent.
-        findings: kinds of lesions.
-        measured: those of them that are large enough to be measured.
-        reach: the organs that have room for a lesion in an image quadrant.
-    """
-
-    name: str
-    draw: Draw
-    hosts: tuple[str, ...]
-    organs: tuple[str, ...]
-    findings: tuple[str, ...]
-    measured: tuple[str, ...]
-    reach: Mapping[Quadrant, tuple[str, ...]]
-
-
 def union(masks: Iterable[Mask]) -> Mask:
     """Unite masks of one image, at least one, without decoding them."""
     held = list(masks)
@@ -137,8 +132,11 @@ def union(masks: Iterable[Mask]) -> Mask:
     return Mask(held[0].size, merged["counts"])
 
 
-def longest_diameter(bits: Bits, spacing: tuple[float, float]) -> float:
-    """Measure the longest straight line across ``(H, W)`` bits in mm (maximum Feret diameter); 0 for none."""
+def longest_diameter(bits: Bits, pitch: float) -> float:
+    """Measure the longest straight line across ``(H, W)`` bits (maximum Feret diameter); 0 for none.
+
+    It is in the unit in which `pitch` gives the width of a pixel.
+    """
     rows = np.flatnonzero(bits.any(1))
     if not len(rows):
         return 0.0
@@ -146,5 +144,5 @@ def longest_diameter(bits: Bits, spacing: tuple[float, float]) -> float:
     right = bits.shape[1] - bits[rows, ::-1].argmax(1)
     corners = [np.stack([x, y], 1) for x in (left, right) for y in (rows, rows + 1)]
     angle = np.arange(180) * (np.pi / 180)
-    reach = np.concatenate(corners) * spacing @ np.stack([np.cos(angle), np.sin(angle)])
+    reach = pitch * np.concatenate(corners) @ np.stack([np.cos(angle), np.sin(angle)])
     return float(np.ptp(reach, axis=0).max())
