@@ -74,24 +74,45 @@ def show(
     index: Annotated[int, typer.Option(help="Of a task source: which task.")] = 0,
     split: Annotated[str, typer.Option(help="Of a task source: which split.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Of a task source: write the image here, as PNG.")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Of a task source: write a page of samples with their masks here, as HTML.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one thing: a card, a tool's schema, or a task and its image.
+    """Show one thing: a card, a tool's schema, a task and its image, or a page of samples.
 
     Example: medgym show phantoms --index 3 --out task.png
+    Example: medgym show phantoms:modality=ct+mri --gallery gallery.html
     """
     from .evaluation.inventory import describe, describe_task, is_task_source
 
-    if is_task_source(name):
+    if gallery is not None and is_task_source(name):
+        found = {"gallery": str(gallery), "samples": _gallery(name, split, gallery, as_json)}
+    elif is_task_source(name):
         found = describe_task(name, split, index, out)
-    elif out is not None:
-        raise InputError(f"--out writes the image of a task, and {name!r} is no task source")
+    elif out is not None or gallery is not None:
+        raise InputError(f"--out and --gallery show tasks, and {name!r} is no task source")
     else:
         found = describe(name)
     if as_json:
         print(json.dumps(found))
         return
     Console().print_json(data=found)
+
+
+def _gallery(name: str, split: str, out: Path, quiet: bool) -> int:
+    from .evaluation.gallery import write_gallery
+
+    with _progress(quiet) as bar:
+        drawing = bar.add_task("drawing samples", total=None)
+        return write_gallery(name, split, out, lambda done, of: bar.update(drawing, completed=done, total=of))
+
+
+def _progress(quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=error_console, transient=True, disable=quiet or not error_console.is_terminal,
+    )  # fmt: skip
 
 
 @app.command()
@@ -135,10 +156,7 @@ def run(
     if suite is not None:
         env, seed, episodes, settings = _of_suite(suite, env, seed, episodes, settings)
     config = RunConfig(env or "MedTool-v0", agent, episodes, seed or 0, settings)
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=error_console, transient=True, disable=as_json or not error_console.is_terminal,
-    ) as bar:  # fmt: skip
+    with _progress(as_json) as bar:
         playing = bar.add_task(f"{agent} plays", total=None)
         try:
             lines = play(config, out, lambda done, total: bar.update(playing, completed=done, total=total))

@@ -53,7 +53,7 @@ def call(name: str, **arguments: Any) -> str:
 
 def real_looking() -> np.ndarray:
     """A 512 x 512 slice of a phantom, in colour, so that PNG compression has honest work."""
-    pixels = medgym.load_tasks("phantoms:native=512", split="test")[0].images[0].pixels
+    pixels = medgym.load_tasks("phantoms:modality=ct,native=512", split="test")[0].images[0].pixels
     return np.stack([pixels] * 3, -1)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from .geometry import Box
 from .image import SourceImage
@@ -93,6 +95,17 @@ class TaskSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Task: ...
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """What a task source may have besides: a say in which of its tasks an environment draws."""
+
+    def draw(self, rng: np.random.Generator, /) -> int:
+        """Draw the index of a task."""
+
+    def record(self, index: int, success: bool, /) -> None:
+        """Take note of whether the policy succeeded at a task."""
 
 
 def truth_of(task: Task) -> Truth:

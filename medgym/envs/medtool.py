@@ -87,7 +87,7 @@ class MedToolEnv(gym.Env[Observation, Any]):
         super().reset(seed=seed)
         split, index = place_in(options, self.scenario.split)
         if index is None:
-            index = int(self.np_random.integers(len(self.scenario.source(split))))
+            index = self.scenario.draw(split, self.np_random)
         self._episode = self.scenario.episode(self.scenario.task(split, index))
         self._reward = None
         return self._observe(), self.scenario.info(self._episode)
@@ -97,7 +97,7 @@ class MedToolEnv(gym.Env[Observation, Any]):
         episode = self.episode
         episode.apply(self._as_text(action))
         if episode.over:
-            self._reward = self.scenario.score(episode.trajectory())
+            self._reward = self.scenario.finish(episode.trajectory())
         total = self._reward.total if self._reward else 0.0
         ended = episode.over and not episode.truncated
         return self._observe(), total, ended, episode.truncated, self.scenario.info(episode, self._reward)

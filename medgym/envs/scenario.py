@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..core.dialects import make_dialect
 from ..core.episode import Episode
 from ..core.errors import InputError, ToolError
-from ..core.task import Task, TaskSource
+from ..core.task import Drawing, Task, TaskSource
 from ..core.trajectory import Trajectory
+from ..rewards.grading import Graded
 from ..rewards.recipe import Reward, load_recipe
 from ..tasks.sources import load_tasks
 from ..tools.toolbox import Tools, make_segmenter
@@ -85,6 +88,11 @@ class Scenario:
             self._sources[split] = self._load(split)
         return self._sources[split]
 
+    def draw(self, split: str, rng: np.random.Generator) -> int:
+        """Draw the index of a task: all are as likely, unless the source has a say in it."""
+        source = self.source(split)
+        return source.draw(rng) if isinstance(source, Drawing) else int(rng.integers(len(source)))
+
     def task(self, split: str, index: int) -> Task:
         """Return a task by its place.
 
@@ -104,6 +112,14 @@ class Scenario:
     def score(self, trajectory: Trajectory) -> Reward:
         """Score a finished episode."""
         return self.recipe.score(trajectory)
+
+    def finish(self, trajectory: Trajectory) -> Reward:
+        """Score an episode that a policy has just ended, and tell its source whether it succeeded."""
+        task = trajectory.task
+        source = self._sources.get(task.split)
+        if isinstance(source, Drawing):
+            source.record(task.index, Graded(trajectory).correct)
+        return self.score(trajectory)
 
     def info(self, episode: Episode, reward: Reward | None = None) -> dict[str, Any]:
         """Return the info of a step: JSON-able, always the same keys, nothing of the truth."""

@@ -183,7 +183,7 @@ class MedToolVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
             episodes[i].resolve([next(answers) for _ in requests])
             if episodes[i].over:
                 trajectory = episodes[i].trajectory()
-                reward = self._rewards[i] = self.scenario.score(trajectory)
+                reward = self._rewards[i] = self.scenario.finish(trajectory)
                 self.finished[i] = trajectory, reward
 
     def _begin(self, i: int) -> None:
@@ -197,7 +197,7 @@ class MedToolVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
         split, index = place_in(options, self.scenario.split)
         if index is None:
             rng = rng or seeding.np_random(None)[0]
-            index = int(rng.integers(len(self.scenario.source(split))))
+            index = self.scenario.draw(split, rng)
         return self.scenario.episode(self.scenario.task(split, index)), rng
 
     def _info(self, i: int) -> dict[str, Any]:

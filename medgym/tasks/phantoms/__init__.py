@@ -1,9 +1,9 @@
 """Phantoms: tasks about made images whose every mask is known exactly."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,12 +85,11 @@ class Phantoms:
         self.schedule = Schedule(len(LEVELS)) if difficulty == "rising" else None
         self.forms = _named("form", form, _all_forms())
         for name in self.modalities:
-            found = _choices(name, self.kinds, self.forms, self.native)
-            missing = [kind for kind in self.kinds if kind not in found]
-            if not found or (missing and self.kinds != tuple(Kind)):
-                asked = f" of form {' or '.join(self.forms)}" if self.forms else ""
+            if not _choices(name, self.kinds, self.forms, self.native):
+                form = f" and form {' or '.join(self.forms)}" if self.forms else ""
                 raise InputError(
-                    f"no question of kind {' or '.join(missing)}{asked} is asked about {name} at {self.native} pixels"
+                    f"no question of kind {' or '.join(self.kinds)}{form} makes sense about {name} "
+                    f"at {self.native} pixels; {_sensible(name, self.native)}"
                 )
 
     def __len__(self) -> int:
@@ -109,6 +108,14 @@ class Phantoms:
             self.split, self.seed, index, self.kinds, self.modalities, self.forms, self.difficulty, self.native
         )
         return _task(recipe)
+
+    def parts(self) -> Iterator[tuple[str, "Phantoms"]]:
+        """Give the tasks of each modality and difficulty apart, with a name for each part."""
+        for modality in self.modalities:
+            for difficulty in range(len(LEVELS)) if self.difficulty is None else (self.difficulty,):
+                settings: dict[str, Any] = {"form": self.forms, "size": self.size, "native": self.native}
+                part = Phantoms(self.split, self.seed, self.kinds, modality=modality, difficulty=difficulty, **settings)
+                yield f"{modality}, difficulty {difficulty}", part
 
     def draw(self, rng: np.random.Generator) -> int:
         """Draw the index of a task; where the difficulty is rising, of one that the policy is ready for."""
@@ -189,6 +196,14 @@ def _choices(
     return found
 
 
+def _sensible(modality: str, native: int) -> str:
+    choices = _choices(modality, tuple(Kind), (), native)
+    return "forms that do: " + "; ".join(
+        f"{kind}: {', '.join(dict.fromkeys(name for _, names in exams for name in names))}"
+        for kind, exams in choices.items()
+    )
+
+
 @lru_cache
 def _all_forms() -> tuple[str, ...]:
     exams = [exam for exams in MODALITIES.values() for exam in exams]
@@ -197,10 +212,12 @@ def _all_forms() -> tuple[str, ...]:
 
 def _named(setting: str, given: str | Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
     """Read names joined by ``+``, or a list of them, into the order in which they are known."""
+    if given is not None and not isinstance(given, (str, Sequence)):
+        raise InputError(f"{setting} is a name, several joined by '+', or a list of names, not {given!r}")
     names = given.split("+") if isinstance(given, str) else list(given or ())
     for name in names:
         if name not in known:
-            raise InputError(f"unknown {setting} {name!r}{nearest(str(name), known)}; there are {', '.join(known)}")
+            raise InputError(f"unknown {setting} {name!r}{nearest(str(name), known)}")
     return tuple(name for name in known if name in names)
 
 

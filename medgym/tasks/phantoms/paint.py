@@ -25,7 +25,6 @@ class Canvas:
     """A square image of labels, painted over back to front.
 
     Attributes:
-        labels: ``(native, native) uint8``, indices into `tissues`.
         tissues: the names that may be painted; a lesion adds its own.
         axes: half the body's width and height in pixels.
         unit: how many pixels a unit of the exam is long: a millimetre, or whatever the exam measures in.
@@ -35,15 +34,21 @@ class Canvas:
     def __init__(
         self, native: int, tissues: Iterable[str], centre: Place, axes: Place, turn: float = 0.0, unit: float = 1.0
     ) -> None:
-        self.labels: Labels = np.zeros((native, native), np.uint8)
+        self._labels, self._ink = _drawable(native)
+        self._stencil, self._pen = _drawable(native)
         self.tissues = list(tissues)
         self.axes = np.asarray(axes, float)
         self.unit = unit
         self.notes: dict[str, str] = {}
         self._first = 0
         self._centre = np.asarray(centre, float)
-        cos, sin = np.cos(turn), np.sin(turn)
-        self._turn = np.array([[cos, sin], [-sin, cos]])
+        cos, sin = math.cos(turn), math.sin(turn)
+        self._turn = self.axes[:, None] * np.array([[cos, sin], [-sin, cos]])
+
+    @property
+    def labels(self) -> Labels:
+        """``(native, native) uint8`` indices into `tissues`, to read and to write into."""
+        return self._labels
 
     @property
     def native(self) -> int:
@@ -63,7 +68,7 @@ class Canvas:
 
     def pixels(self, curve: Curve) -> Curve:
         """Map points of the body's frame to pixels."""
-        return np.asarray((curve * self.axes) @ self._turn + self._centre)
+        return np.asarray(np.dot(curve, self._turn) + self._centre)
 
     def fill(self, tissue: str, *curves: Curve, over: Sequence[str] = ()) -> None:
         """Paint the inside of curves, over some tissues only where they are given."""
@@ -85,21 +90,22 @@ class Canvas:
         right, bottom = (min(limit, int(v) + margin + 2) for v in points.max(0))
         if right <= left or bottom <= top:
             return
-        stencil = Image.new("L", (right - left, bottom - top))
-        pen = ImageDraw.Draw(stencil)
+        label = self.tissues.index(tissue)
+        everywhere = not over and not self._first
+        pen, mark = (self._ink, label) if everywhere else (self._pen, 1)
         for shape, width in zip(shapes, widths, strict=True):
-            corners = (shape - (left + 0.5, top + 0.5)).ravel().tolist()
+            corners = (shape - 0.5).ravel().tolist()
             if width:
-                pen.line(corners, fill=1, width=width)
+                pen.line(corners, fill=mark, width=width)
             else:
-                pen.polygon(corners, fill=1)
-        part = self.labels[top:bottom, left:right]
-        inside = np.asarray(stencil).view(bool)
-        if over:
-            inside = inside & self.among(over, part)
-        elif self._first:
-            inside = inside & (part >= self._first)
-        np.copyto(part, np.uint8(self.tissues.index(tissue)), where=inside)
+                pen.polygon(corners, fill=mark)
+        if everywhere:
+            return
+        part, stencil = self.labels[top:bottom, left:right], self._stencil[top:bottom, left:right]
+        inside = stencil.view(bool)
+        inside = inside & (self.among(over, part) if over else part >= self._first)
+        np.copyto(part, np.uint8(label), where=inside)
+        stencil[:] = 0
 
     def masks(self, parts: Sequence[Sequence[str]]) -> list[Mask]:
         """Encode the mask of each group of tissues: the runs of the whole canvas are found once for all."""
@@ -117,15 +123,29 @@ class Canvas:
         return Mask((native, native), code["counts"])
 
 
+def _drawable(native: int) -> tuple[Labels, ImageDraw.ImageDraw]:
+    """Return zeros ``(native, native)`` and a pen that draws into their memory: copies take longer than lines."""
+    array: Labels = np.zeros((native, native), np.uint8)
+    shared = Image.frombuffer("L", (native, native), array, "raw", "L", 0, 1)
+    shared.readonly = 0
+    return array, ImageDraw.Draw(shared)
+
+
 def smooth(points: Sequence[tuple[float, float]] | Curve, steps: int = 12) -> Curve:
     """Round a closed polygon off: a uniform Catmull-Rom curve through its corners."""
-    p = np.asarray(points, float)
+    return np.asarray(np.dot(_rounding(len(points), steps), np.asarray(points, float)))
+
+
+@lru_cache
+def _rounding(corners: int, steps: int) -> Curve:
+    """Return the matrix ``(corners * steps, corners)`` that a closed polygon is rounded off by."""
     t = (np.arange(steps) / steps)[:, None, None]
+    p = np.eye(corners)
     before, after, beyond = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
     curve = p + 0.5 * t * (
         after - before + t * (2 * before - 5 * p + 4 * after - beyond + t * (3 * (p - after) + beyond - before))
     )
-    return np.asarray(curve.transpose(1, 0, 2).reshape(-1, 2))
+    return np.asarray(curve.transpose(1, 0, 2).reshape(-1, corners))
 
 
 def blob(
@@ -138,10 +158,11 @@ def blob(
 ) -> Curve:
     """Return an ellipse turned by `turn` whose radius wavers by the share `rough`, in `waves` harmonics."""
     circle, harmonics = _turns(80, waves)
-    share = rng.standard_normal(2 * waves) @ harmonics
-    curve = circle * radii * (1 + np.clip(0.7 * rough * share, -0.5, 0.5))[:, None]
+    share = np.dot(rng.standard_normal(2 * waves) * (0.7 * rough), harmonics)
+    reach = np.minimum(np.maximum(share, -0.5), 0.5) + 1
+    curve = circle * radii * reach[:, None]
     cos, sin = math.cos(turn), math.sin(turn)
-    return np.asarray(curve @ np.array([[cos, sin], [-sin, cos]]) + centre)
+    return np.asarray(np.dot(curve, np.array([[cos, sin], [-sin, cos]])) + centre)
 
 
 @lru_cache

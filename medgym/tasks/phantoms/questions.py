@@ -112,14 +112,13 @@ def side(desk: Desk) -> Asked:
 def larger(desk: Desk) -> Asked:
     """Which part holds the larger of two lesions."""
     one, other = desk.some(desk.exam.hosts, 2)
-    finding = desk.one(desk.exam.findings)
     for _ in range(50):
-        small = float(desk.rng.uniform(0.0, 0.5))
+        finding, small = desk.one(desk.exam.findings), float(desk.rng.uniform(0.0, 0.5))
         scene = desk.scene([Lesion(one, finding, size=small + 0.5), Lesion(other, finding, size=small)])
         if scene.lesions[0].diameter >= LARGER * scene.lesions[1].diameter:
             break
     else:
-        raise ValueError(f"no two sizes of {finding} in {one} and {other} of {desk.exam.name}")
+        raise ValueError(f"no lesions of two sizes fit into {one} and {other} of {desk.exam.name}")
     question = f"There are two {desk.exam.lesion}s. Which {desk.exam.host} contains the larger one?"
     return desk.choice(scene, question, one, _with(desk, one, other), scene.lesions)
 
