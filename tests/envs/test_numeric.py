@@ -15,14 +15,15 @@ def test_numbers_stand_for_calls_and_answers() -> None:
     for index in range(40):
         env.reset(options={"index": index})
         truth = env.episode.task.truth
-        if truth.mask.area > 0.04 * 768**2:
+        view = env.episode.views[0]
+        native = view.source.size[0]
+        if truth.mask.area > 0.04 * native**2:
             break
-    view = env.episode.views[0]
     box = np.array(view.box_of(truth.mask)) * CELLS / view.size[0]
     x1, y1, x2, y2 = np.floor(box).astype(int)
     env.step([0, 0, 1, 1, 20, 20])
     assert env.episode.turns[0].action.calls[0].name == "zoom_in"
-    assert env.episode.views[1].region[0] == pytest.approx(24, abs=1)
+    assert env.episode.views[1].region[0] == pytest.approx(native / CELLS, abs=1)
     env.reset(options={"index": index})
     env.step([1, 0, x2, y2, x1, y1])
     assert env.episode.turns[0].action.calls[0].name == "sam2"

@@ -11,9 +11,10 @@ from ...core.errors import InputError, nearest
 from ...core.image import ORIGINALS, Pixels, SourceImage
 from ...core.task import SPLITS, Kind, Task
 from ..schedule import Schedule
-from .ct import ABDOMEN
+from .ct import ABDOMEN, CHEST
 from .desk import Asked
 from .exam import Exam
+from .mri import BRAIN
 from .questions import ask, forms_of
 from .scene import LEVELS
 
@@ -21,7 +22,7 @@ __all__ = ["MODALITIES", "Phantoms"]
 
 SMALLEST, LARGEST, NATIVE = 64, 4096, 1024
 
-MODALITIES: dict[str, tuple[Exam, ...]] = {"ct": (ABDOMEN,)}
+MODALITIES: dict[str, tuple[Exam, ...]] = {"ct": (ABDOMEN, CHEST), "mri": (BRAIN,)}
 """The exams of each modality, all as likely."""
 
 

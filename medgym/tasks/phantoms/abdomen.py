@@ -14,7 +14,7 @@ from .organs import (
     paint_stomach,
 )
 from .paint import Canvas
-from .trunk import paint_ribs, paint_spine, paint_table, paint_vessels, paint_wall
+from .trunk import paint_back, paint_ribs, paint_spine, paint_table, paint_vessels, paint_wall
 
 TISSUES: dict[str, tuple[float, float, float]] = {
     "air": (-1000, 0, 0),
@@ -64,6 +64,7 @@ TISSUES: dict[str, tuple[float, float, float]] = {
 What lies outside the cavity comes before the mesentery, so that organs can be kept inside.
 """
 
+HOSTS = ("liver", "spleen", "left kidney", "right kidney")
 PARTS: dict[str, tuple[str, ...]] = {
     "liver": ("liver", "hepatic vessel"),
     "spleen": ("spleen",),
@@ -79,13 +80,15 @@ PARTS: dict[str, tuple[str, ...]] = {
 """The tissues each structure consists of, the commonest first."""
 
 
-def paint_abdomen(rng: np.random.Generator, canvas: Canvas, millimetre: float, absent: Collection[str]) -> None:
+def paint_abdomen(
+    rng: np.random.Generator, canvas: Canvas, millimetre: float, absent: Collection[str], clutter: float
+) -> None:
     """Paint a slice through the upper abdomen back to front; `millimetre` is its length in pixels."""
     if rng.random() < 0.6:
         paint_table(canvas, millimetre)
     wall = paint_wall(rng, canvas, millimetre)
     canvas.keep("mesentery")
-    paint_vessels(rng, canvas, millimetre)
+    paint_vessels(rng, canvas, millimetre, clutter)
     paint_bowel(rng, canvas, absent)
     if "liver" not in absent:
         paint_liver(rng, canvas, millimetre)
@@ -100,5 +103,6 @@ def paint_abdomen(rng: np.random.Generator, canvas: Canvas, millimetre: float, a
         if f"{side} kidney" not in absent:
             paint_kidney(rng, canvas, side, millimetre)
     canvas.keep("skin")
+    paint_back(rng, canvas, millimetre)
     paint_spine(rng, canvas, millimetre)
     paint_ribs(rng, canvas, wall, millimetre)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from .paint import Canvas, Curve, blob, dot, jitter, smooth
+from .paint import Canvas, Curve, Line, blob, branches, dot, jitter, smooth
 
 LIVER = (
     *((-0.98, -0.2), (-0.85, -0.6), (-0.5, -0.84), (-0.15, -0.9), (0.16, -0.88), (0.4, -0.68), (0.34, -0.48)),
@@ -75,31 +75,13 @@ def paint_bowel(rng: np.random.Generator, canvas: Canvas, absent: Collection[str
 def paint_liver(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:
     """Paint the liver and the vessels in it."""
     canvas.fill("liver", smooth(jitter(rng, LIVER, 0.016)))
-    vessels: list[tuple[Curve, float]] = []
+    vessels: list[Line] = []
     for x, y, heading in ((-0.22, -0.1, 2.6), (-0.24, -0.13, -2.5), (-0.26, 0.02, 3.4), (-0.1, -0.34, -1.2)):
-        _branch(rng, vessels, np.array([x, y]), heading + rng.normal(0, 0.25), 6.5 * millimetre, 3)
+        vessels += branches(rng, np.array([x, y]), heading + rng.normal(0, 0.25), 6.5 * millimetre, 3)
     canvas.stroke("hepatic vessel", *vessels, over=("liver",))
     spots = rng.uniform((-0.85, -0.7), (0.2, 0.5), (14, 2))
     across = rng.uniform(0.9, 3.0, (14, 2)) * millimetre / canvas.axes
     canvas.fill("hepatic vessel", *map(dot, spots, across), over=("liver",))
-
-
-def _branch(
-    rng: np.random.Generator,
-    vessels: list[tuple[Curve, float]],
-    start: Curve,
-    heading: float,
-    width: float,
-    depth: int,
-) -> None:
-    """Add a vessel of the liver that thins, bends and forks."""
-    turns = heading + np.cumsum(rng.normal(0, 0.22, 6))
-    steps = np.stack([np.cos(turns), np.sin(turns)], 1) * 0.04 * rng.uniform(0.6, 1.15)
-    way = start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
-    vessels.extend([(way[:4], width), (way[3:], 0.8 * width)])
-    if depth > 1:
-        for bend in (-0.55, 0.5):
-            _branch(rng, vessels, way[-1], turns[-1] + bend + rng.normal(0, 0.2), 0.55 * width, depth - 1)
 
 
 def paint_gallbladder(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:

@@ -18,6 +18,8 @@ from ...core.mask import Bits, Mask
 Curve = NDArray[np.float64]
 Place = Sequence[float] | NDArray[np.float64]
 """``(x, y)``, or two radii."""
+Line = tuple[Curve, float]
+"""An open line and its width in pixels."""
 Labels = NDArray[np.uint8]
 
 
@@ -78,7 +80,7 @@ class Canvas:
         """Paint the inside of a curve that is already in pixels."""
         self._stamp(tissue, [curve], [0], over)
 
-    def stroke(self, tissue: str, *lines: tuple[Curve, float], over: Sequence[str] = ()) -> None:
+    def stroke(self, tissue: str, *lines: Line, over: Sequence[str] = ()) -> None:
         """Paint along open lines, each with its width in pixels."""
         widths = [max(1, round(width)) for _, width in lines]
         self._stamp(tissue, [self.pixels(line) for line, _ in lines], widths, over)
@@ -182,3 +184,16 @@ def jitter(rng: np.random.Generator, points: Sequence[tuple[float, float]], by: 
 def dot(centre: Place, radii: Place) -> Curve:
     """Return a small ellipse of 16 corners."""
     return np.asarray(_turns(16, 1)[0] * radii + centre)
+
+
+def branches(
+    rng: np.random.Generator, start: Curve, heading: float, width: float, depth: int, step: float = 0.04
+) -> list[Line]:
+    """Return the lines of a vessel that thins, bends and forks `depth` - 1 times, with their widths in pixels."""
+    turns = heading + np.cumsum(rng.normal(0, 0.22, 6))
+    steps = np.stack([np.cos(turns), np.sin(turns)], 1) * step * rng.uniform(0.6, 1.15)
+    way = start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
+    lines: list[Line] = [(way[:4], width), (way[3:], 0.8 * width)]
+    for bend in (-0.55, 0.5) if depth > 1 else ():
+        lines += branches(rng, way[-1], turns[-1] + bend + rng.normal(0, 0.2), 0.55 * width, depth - 1, step)
+    return lines

@@ -59,11 +59,10 @@ def paint_wall(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> C
 
 
 def paint_spine(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:
-    """Paint the vertebra with the muscles beside it, aorta and inferior vena cava."""
+    """Paint the vertebra with the muscles beside it."""
     sides = (-1, 1)
     round_ = canvas.axes[0] / canvas.axes[1]
     canvas.fill("muscle", *(blob(rng, (way * 0.27, 0.69), (0.24, 0.165), 0.05, way * -0.1) for way in sides))
-    canvas.fill("muscle", *(blob(rng, (way * 0.175, 0.34), (0.055, 0.13), 0.08, way * -0.2) for way in sides))
     clefts = [(jitter(rng, ((way * 0.17, 0.6), (way * 0.2, 0.7), (way * 0.2, 0.82)), 0.012), 1.3) for way in sides]
     canvas.stroke("muscle fat", *((cleft, wide * millimetre) for cleft, wide in clefts))
     arch = smooth(jitter(rng, ARCH, 0.006))
@@ -76,6 +75,13 @@ def paint_spine(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> 
     canvas.fill("marrow", arch * (0.35, 0.55) + (0, 0.27))
     canvas.fill("canal", blob(rng, (0, 0.475), (0.068, 0.05 * round_), 0.03))
     canvas.fill("cord", blob(rng, (0, 0.475), (0.045, 0.033 * round_), 0.03))
+
+
+def paint_back(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:
+    """Paint what lies before the spine of the abdomen: psoas muscles, crura, aorta and inferior vena cava."""
+    sides = (-1, 1)
+    round_ = canvas.axes[0] / canvas.axes[1]
+    canvas.fill("muscle", *(blob(rng, (way * 0.175, 0.34), (0.055, 0.13), 0.08, way * -0.2) for way in sides))
     crura = [(np.array([(way * 0.13, 0.24), (way * 0.1 + 0.03, 0.1), (way * 0.05 + 0.05, 0.03)]), 5.0) for way in sides]
     canvas.stroke("muscle", *((crus, wide * millimetre) for crus, wide in crura))
     wide = 0.055 * rng.uniform(0.9, 1.25)
@@ -102,9 +108,9 @@ def paint_ribs(rng: np.random.Generator, canvas: Canvas, wall: Curve, millimetre
             canvas.fill(tissue, *shapes)
 
 
-def paint_vessels(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:
+def paint_vessels(rng: np.random.Generator, canvas: Canvas, millimetre: float, clutter: float) -> None:
     """Paint the small vessels of the mesentery: dots across, short lines along."""
-    count = int(rng.integers(25, 45))
+    count = int(rng.integers(20, 35) * (1 + clutter))
     spots = rng.uniform((-0.6, -0.7), (0.7, 0.35), (count, 2))
     canvas.fill("vessel", *(dot(at, millimetre * rng.uniform(0.9, 2.2) / canvas.axes) for at in spots[::2]))
     heading = rng.uniform(0, 2 * np.pi, (count, 1)) + np.cumsum(rng.normal(0, 0.35, (count, 6)), 1)
