@@ -11,18 +11,29 @@ from ...core.errors import InputError, nearest
 from ...core.image import ORIGINALS, Pixels, SourceImage
 from ...core.task import SPLITS, Kind, Task
 from ..schedule import Schedule
-from .ct import ABDOMEN, CHEST
+from .ct import ABDOMEN, THORAX
 from .desk import Asked
 from .exam import Exam
+from .fundus import RETINA
 from .mri import BRAIN
+from .pathology import CARCINOMA
 from .questions import ask, forms_of
 from .scene import LEVELS
+from .ultrasound import UPPER_ABDOMEN
+from .xray import CHEST
 
 __all__ = ["MODALITIES", "Phantoms"]
 
 SMALLEST, LARGEST, NATIVE = 64, 4096, 1024
 
-MODALITIES: dict[str, tuple[Exam, ...]] = {"ct": (ABDOMEN, CHEST), "mri": (BRAIN,)}
+MODALITIES: dict[str, tuple[Exam, ...]] = {
+    "ct": (ABDOMEN, THORAX),
+    "mri": (BRAIN,),
+    "xray": (CHEST,),
+    "ultrasound": (UPPER_ABDOMEN,),
+    "pathology": (CARCINOMA,),
+    "fundus": (RETINA,),
+}
 """The exams of each modality, all as likely."""
 
 

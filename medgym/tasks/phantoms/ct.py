@@ -162,7 +162,7 @@ ABDOMEN = Exam(
     },
 )
 
-CHEST = Exam(
+THORAX = Exam(
     modality="CT",
     name="chest CT",
     paint=_paint_chest,

@@ -99,6 +99,15 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
+def plural(noun: str) -> str:
+    """Return such as ``cysts``, ``nevi`` or ``cavities``."""
+    if noun.endswith("us"):
+        return f"{noun[:-2]}i"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
 def listed(names: Sequence[str], last: str = "or") -> str:
     """Return such as ``cyst, tumor or calcification``."""
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else names[0]

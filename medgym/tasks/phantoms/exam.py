@@ -46,7 +46,7 @@ class Exam:
         expose: makes the pixels from the labels.
         parts: each structure whose mask is known, with its tissues on the canvas, the commonest first.
         hosts: structures that can hold a lesion, every one of them every finding.
-        shapes: the findings, each with its outlines; the plural of each is with an s.
+        shapes: the findings, each with its outlines.
         organs: structures that a segmentation may ask for.
         removable: those of them that may be left out.
         reach: the hosts that have room for a lesion in each image quadrant.

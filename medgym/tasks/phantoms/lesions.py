@@ -83,7 +83,7 @@ def implant(
     # In a tiny image the smallest lesions would be less than a pixel.
     least, most = (max(radius * canvas.unit, 1.2) for radius in shape.radii)
     share = float(rng.uniform(*sizes)) if asked.size is None else asked.size
-    found = _place(rng, canvas, tissues, asked.quadrant, least * (most / least) ** share, least, 1.5 * canvas.unit)
+    found = _place(rng, canvas, tissues, asked.quadrant, least * (most / least) ** share, least, canvas.native / 250)
     if found is None:
         return None
     x, y, radius = found
@@ -91,7 +91,7 @@ def implant(
     canvas.tissues.append(tissue)
     canvas.outline(tissue, outline(rng, shape, radius) + np.array([x, y]), tissues)
     reach = int(2 * radius) + 3
-    rows, columns = (slice(max(0, int(v) - reach), int(v) + reach + 1) for v in (y, x))
+    rows, columns = (slice(max(0, int(v) - reach), min(canvas.native, int(v) + reach + 1)) for v in (y, x))
     label = canvas.tissues.index(tissue)
     canvas.labels[int(y), int(x)] = label
     return Patch(asked, tissue, rows, columns, canvas.labels[rows, columns] == label, (x, y), radius)

@@ -158,7 +158,7 @@ def _toned(
         return np.asarray(rim + (min(middle, 238.0) - rim) * share, np.float32)
     lumps = cloud(rng, max(shape), 9)[: shape[0], : shape[1]]
     # A faint tumor must not pass for a fold of grey matter.
-    rim, core = (around + shift * (0.4 + 0.6 * contrast) for shift in TUMOR[sequence])
+    rim, core = (around + shift * (0.55 + 0.45 * contrast) for shift in TUMOR[sequence])
     share = np.clip((depth / patch.radius + 0.1 * lumps - 0.42) * 7, 0, 1)
     solid = np.clip(rim, 68, 192)
     return np.asarray(solid + (np.clip(core, 40, 222) - solid) * share + 7 * lumps, np.float32)

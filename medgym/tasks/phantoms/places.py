@@ -2,7 +2,7 @@
 
 from ...core.mask import Mask
 from ...core.task import Truth
-from .desk import Asked, Desk, boxes_of, truth_about
+from .desk import Asked, Desk, boxes_of, plural, truth_about
 from .scene import Scene
 
 NEGATIVE = 0.2
@@ -23,7 +23,7 @@ def segment_lesion(desk: Desk) -> Asked:
     several = desk.chance(0.3)
     held = [] if desk.chance(NEGATIVE) else [target] * (1 + several)
     scene = desk.scene([*held, *desk.others(desk.few(), lambda at: at != target, held)])
-    words = f"Segment all {target.name}s." if several else f"Segment the {target.name}."
+    words = f"Segment all {target.host} {plural(target.finding)}." if several else f"Segment the {target.name}."
     return _segmented(scene, target.name, words)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.task import Kind
-from .desk import Asked, Desk, listed, truth_about, with_article
+from .desk import Asked, Desk, listed, plural, truth_about, with_article
 from .detail import HIDDEN, LEAST, MARGINS, TEXTURES, with_margin, with_texture
 from .exam import Exam
 from .places import mark_all, mark_finding, segment_lesion, segment_organ
@@ -26,6 +26,8 @@ QUADRANTS: dict[Quadrant, str] = {
 }
 NOTHING = "no abnormality"
 SIDES = {"right": ("right",), "left": ("left",), "both sides": ("right", "left"), "neither side": ()}
+COARSE = 128
+"""In images smaller than this, in pixels, small lesions are all of one size."""
 LARGER = 1.3
 """The larger of two lesions is longer at least by this factor."""
 
@@ -49,6 +51,8 @@ def _makes_sense(exam: Exam, native: int, form: Form) -> bool:
         return bool(exam.sides)
     if form is diameter:
         return bool(exam.unit and exam.measured)
+    if form is larger:
+        return native >= COARSE
     if form in (margin, texture):
         return bool(exam.etched) and native >= LEAST
     return True
@@ -111,15 +115,16 @@ def side(desk: Desk) -> Asked:
 
 def larger(desk: Desk) -> Asked:
     """Which part holds the larger of two lesions."""
-    one, other = desk.some(desk.exam.hosts, 2)
-    for _ in range(50):
-        finding, small = desk.one(desk.exam.findings), float(desk.rng.uniform(0.0, 0.5))
-        scene = desk.scene([Lesion(one, finding, size=small + 0.5), Lesion(other, finding, size=small)])
+    for tries in range(50):
+        one, other = desk.some(desk.exam.hosts, 2)
+        finding = desk.one(desk.exam.findings)
+        small, big = (0.0, 1.0) if tries > 5 else desk.rng.uniform(0.0, 0.5) + np.array([0.0, 0.5])
+        scene = desk.scene([Lesion(one, finding, size=float(big)), Lesion(other, finding, size=float(small))])
         if scene.lesions[0].diameter >= LARGER * scene.lesions[1].diameter:
             break
     else:
-        raise ValueError(f"no lesions of two sizes fit into {one} and {other} of {desk.exam.name}")
-    question = f"There are two {desk.exam.lesion}s. Which {desk.exam.host} contains the larger one?"
+        raise ValueError(f"no lesions of two sizes fit into {desk.exam.name} at {desk.native} pixels")
+    question = f"There are two {plural(desk.exam.lesion)}. Which {desk.exam.host} contains the larger one?"
     return desk.choice(scene, question, one, _with(desk, one, other), scene.lesions)
 
 
@@ -197,7 +202,7 @@ def count(desk: Desk) -> Asked:
     number = int(desk.rng.integers(desk.exam.most + 1))
     scene = desk.scene(desk.others(number, lambda _: True))
     evidence = scene.lesions or [s for at in desk.exam.hosts for s in scene.named(at)]
-    question = f"How many {desk.exam.lesion}s are in the image?"
+    question = f"How many {plural(desk.exam.lesion)} are in the image?"
     return Asked(scene, question, truth_about(scene, evidence, answer=str(number)))
 
 

@@ -34,7 +34,7 @@ SKETCH = Sketched(**{field.name: getattr(ABDOMEN, field.name) for field in field
 
 def sketched(form: str, count: int, difficulty: int | None = None) -> list[Asked]:
     levels = range(4) if difficulty is None else [difficulty]
-    return [ask(SKETCH, np.random.default_rng([5, i]), 5, form, levels[i % len(levels)]) for i in range(count)]
+    return [ask(SKETCH, np.random.default_rng([5, i]), 128, form, levels[i % len(levels)]) for i in range(count)]
 
 
 def right_of(asked: Asked) -> str:
