@@ -81,10 +81,9 @@ def _paint_lung(
     canvas.stroke("fissure", (fissure, max(1.0, 0.7 * millimetre)), over=(front, back))
     hilum = np.array([way * 0.19, float(rng.uniform(-0.06, 0.06))])
     for host, headings in ((front, (-1.35, -0.85, -0.35)), (back, (0.3, 0.8, 1.3))):
-        lines = []
-        for heading in headings:
-            aim = heading + rng.normal(0, 0.12)
-            lines += branches(rng, hilum, aim if way > 0 else np.pi - aim, 5.5 * millimetre, 4, 0.058)
+        aims = np.array(headings) + rng.normal(0, 0.12, 3)
+        stems = np.tile(hilum, (3, 1))
+        lines = branches(rng, stems, aims if way > 0 else np.pi - aims, 5.5 * millimetre, 4, 0.058)
         canvas.stroke(f"{host} vessel", *lines, over=(host,))
         spots = rng.uniform((0.2, -0.75), (0.82, 0.6), (int(22 + 30 * clutter), 2)) * (way, 1)
         radii = rng.uniform(0.6, 1.0 + 0.5 * clutter, (len(spots), 1)) * millimetre / canvas.axes

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from .paint import Canvas, Curve, Line, blob, branches, dot, jitter, smooth
+from .paint import Canvas, Curve, blob, branches, dot, jitter, smooth
 
 LIVER = (
     *((-0.98, -0.2), (-0.85, -0.6), (-0.5, -0.84), (-0.15, -0.9), (0.16, -0.88), (0.4, -0.68), (0.34, -0.48)),
@@ -75,9 +75,8 @@ def paint_bowel(rng: np.random.Generator, canvas: Canvas, absent: Collection[str
 def paint_liver(rng: np.random.Generator, canvas: Canvas, millimetre: float) -> None:
     """Paint the liver and the vessels in it."""
     canvas.fill("liver", smooth(jitter(rng, LIVER, 0.016)))
-    vessels: list[Line] = []
-    for x, y, heading in ((-0.22, -0.1, 2.6), (-0.24, -0.13, -2.5), (-0.26, 0.02, 3.4), (-0.1, -0.34, -1.2)):
-        vessels += branches(rng, np.array([x, y]), heading + rng.normal(0, 0.25), 6.5 * millimetre, 3)
+    stems = np.array([(-0.22, -0.1, 2.6), (-0.24, -0.13, -2.5), (-0.26, 0.02, 3.4), (-0.1, -0.34, -1.2)])
+    vessels = branches(rng, stems[:, :2], stems[:, 2] + rng.normal(0, 0.25, 4), 6.5 * millimetre, 3)
     canvas.stroke("hepatic vessel", *vessels, over=("liver",))
     spots = rng.uniform((-0.85, -0.7), (0.2, 0.5), (14, 2))
     across = rng.uniform(0.9, 3.0, (14, 2)) * millimetre / canvas.axes

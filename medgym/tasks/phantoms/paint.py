@@ -74,33 +74,37 @@ class Canvas:
 
     def fill(self, tissue: str, *curves: Curve, over: Sequence[str] = ()) -> None:
         """Paint the inside of curves, over some tissues only where they are given."""
-        self._stamp(tissue, [self.pixels(curve) for curve in curves], [0] * len(curves), over)
+        self._stamp(tissue, self.pixels(np.concatenate(curves)), [len(c) for c in curves], [0] * len(curves), over)
 
     def outline(self, tissue: str, curve: Curve, over: Sequence[str] = ()) -> None:
         """Paint the inside of a curve that is already in pixels."""
-        self._stamp(tissue, [curve], [0], over)
+        self._stamp(tissue, curve, [len(curve)], [0], over)
 
     def stroke(self, tissue: str, *lines: Line, over: Sequence[str] = ()) -> None:
         """Paint along open lines, each with its width in pixels."""
-        widths = [max(1, round(width)) for _, width in lines]
-        self._stamp(tissue, [self.pixels(line) for line, _ in lines], widths, over)
+        points = self.pixels(np.concatenate([line for line, _ in lines]))
+        self._stamp(tissue, points, [len(line) for line, _ in lines], [max(1, round(w)) for _, w in lines], over)
 
-    def _stamp(self, tissue: str, shapes: list[Curve], widths: list[int], over: Sequence[str]) -> None:
-        limit = self.native
-        points, margin = np.concatenate(shapes), max(widths) + 1
+    def _stamp(
+        self, tissue: str, points: Curve, lengths: Sequence[int], widths: Sequence[int], over: Sequence[str]
+    ) -> None:
+        """Paint shapes whose corners follow each other in `points`, in pixels; a width of 0 is the inside."""
+        margin = max(widths) + 1
         left, top = (max(0, int(v) - margin) for v in points.min(0))
-        right, bottom = (min(limit, int(v) + margin + 2) for v in points.max(0))
+        right, bottom = (min(self.native, int(v) + margin + 2) for v in points.max(0))
         if right <= left or bottom <= top:
             return
         label = self.tissues.index(tissue)
         everywhere = not over and not self._first
         pen, mark = (self._ink, label) if everywhere else (self._pen, 1)
-        for shape, width in zip(shapes, widths, strict=True):
-            corners = (shape - 0.5).ravel().tolist()
+        corners, start = (points - 0.5).ravel().tolist(), 0
+        for length, width in zip(lengths, widths, strict=True):
+            shape = corners[start : start + 2 * length]
+            start += 2 * length
             if width:
-                pen.line(corners, fill=mark, width=width)
+                pen.line(shape, fill=mark, width=width)
             else:
-                pen.polygon(corners, fill=mark)
+                pen.polygon(shape, fill=mark)
         if everywhere:
             return
         part, stencil = self.labels[top:bottom, left:right], self._stencil[top:bottom, left:right]
@@ -187,13 +191,27 @@ def dot(centre: Place, radii: Place) -> Curve:
 
 
 def branches(
-    rng: np.random.Generator, start: Curve, heading: float, width: float, depth: int, step: float = 0.04
+    rng: np.random.Generator, starts: Curve, headings: Curve, width: float, depth: int, step: float = 0.04
 ) -> list[Line]:
-    """Return the lines of a vessel that thins, bends and forks `depth` - 1 times, with their widths in pixels."""
-    turns = heading + np.cumsum(rng.normal(0, 0.22, 6))
-    steps = np.stack([np.cos(turns), np.sin(turns)], 1) * step * rng.uniform(0.6, 1.15)
-    way = start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
-    lines: list[Line] = [(way[:4], width), (way[3:], 0.8 * width)]
-    for bend in (-0.55, 0.5) if depth > 1 else ():
-        lines += branches(rng, way[-1], turns[-1] + bend + rng.normal(0, 0.2), 0.55 * width, depth - 1, step)
+    """Return the lines of vessels that thin, bend and fork `depth` - 1 times, with their widths in pixels.
+
+    Args:
+        rng: of bends and lengths.
+        starts: where they begin, ``(N, 2)``.
+        headings: the angles at which they do, ``(N,)``.
+        width: of all at the beginning, in pixels.
+        depth: how many generations there are.
+        step: about the length of a generation's six steps.
+    """
+    lines: list[Line] = []
+    for _ in range(depth):
+        turns = headings[:, None] + np.cumsum(rng.normal(0, 0.22, (len(headings), 6)), 1)
+        lengths = step * rng.uniform(0.6, 1.15, (len(headings), 1, 1))
+        ways = np.empty((len(headings), 7, 2))
+        ways[:, 0] = starts
+        ways[:, 1:] = starts[:, None] + lengths * np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 2), 1)
+        lines += [line for way in ways for line in ((way[:4], width), (way[3:], 0.8 * width))]
+        forks = np.concatenate([turns[:, -1] - 0.55, turns[:, -1] + 0.5])
+        starts, headings = np.concatenate([ways[:, -1]] * 2), forks + rng.normal(0, 0.2, len(forks))
+        width *= 0.55
     return lines
