@@ -12,7 +12,9 @@ from ...core.image import ORIGINALS, Pixels, SourceImage
 from ...core.task import SPLITS, Kind, Task
 from ..schedule import Schedule
 from .ct import ABDOMEN, THORAX
+from .dermoscopy import MOLE
 from .desk import Asked
+from .endoscopy import COLON
 from .exam import Exam
 from .fundus import RETINA
 from .mri import BRAIN
@@ -33,6 +35,8 @@ MODALITIES: dict[str, tuple[Exam, ...]] = {
     "ultrasound": (UPPER_ABDOMEN,),
     "pathology": (CARCINOMA,),
     "fundus": (RETINA,),
+    "dermoscopy": (MOLE,),
+    "endoscopy": (COLON,),
 }
 """The exams of each modality, all as likely."""
 

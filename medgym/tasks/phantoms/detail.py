@@ -14,36 +14,46 @@ from scipy import ndimage
 from ...core.image import Pixels
 from .scene import Scene, Structure
 
-MARGINS = ("hazy", "dotted", "spiculated", "ringed")
-"""Half-tone; pixels in turn; lines across the border; lines along it."""
+MARGINS = ("hazy", "stippled", "beaded", "fringed")
+"""Half-tone; pixels in turn; the same with gaps along the border; the same on the outer side alone.
+
+Lines along or across a border would leave a trace in the smaller image wherever it bends.
+"""
 TEXTURES = ("smooth", "checkered", "vertically striped", "horizontally striped")
 
 LEAST = 256
 """In images smaller than this, in pixels, lesions are too small for either."""
 HIDDEN = 1024
 """From this size on, a view of 512 pixels shows nothing of either."""
-BAND = 4.5
+BAND = 5.5
 """Half the width of an etched margin, and the depth in which a texture fades in, in pixels."""
+BEAD = 18.0
+"""About the length of a bead and its gap, in pixels."""
 STRENGTH = 24
 """How far a texture goes up and down, in grey levels."""
 STEPS = (20.0, 60.0)
 """Half of the least and of the largest difference between the light and the dark of a margin, in grey levels."""
 
+FLOOR = 3.0
+"""The least noise on either, in grey levels: without any, the rounding of the smaller image would tell."""
+
 Floats = NDArray[np.float32 | np.float64]
 
 
-def with_texture(scene: Scene, lesion: Structure, texture: str) -> Scene:
+def with_texture(rng: np.random.Generator, scene: Scene, lesion: Structure, texture: str) -> Scene:
     """Return the scene with one of `TEXTURES` on a lesion."""
     rows, columns, inside = _crop(scene, lesion)
     pixels = scene.pixels.copy()
     y, x = np.mgrid[rows, columns]
     turns = {"smooth": None, "checkered": x + y, "vertically striped": x, "horizontally striped": y}[texture]
-    swing = STRENGTH * np.clip(_depth(inside) / BAND, 0, 1)
+    swing = STRENGTH * np.sin(np.clip(_depth(inside) / BAND, 0, 1) * np.pi / 2) ** 2
     wave = 0 * swing if turns is None else _alternating(turns) * swing
     part = pixels[rows, columns]
     # Without room above and below, clipping would leave a trace of the pattern in its mean.
-    plain = np.clip(part.astype(np.float32), STRENGTH, 255 - STRENGTH)
-    part[inside] = np.rint(plain + (wave if part.ndim == 2 else wave[..., None]))[inside]
+    room = STRENGTH + 3 * FLOOR
+    plain = np.clip(part.astype(np.float32), room, 255 - room)
+    wave += rng.normal(0, FLOOR, wave.shape)
+    part[inside] = np.clip(np.rint(plain + (wave if part.ndim == 2 else wave[..., None])), 0, 255)[inside]
     return replace(scene, pixels=pixels)
 
 
@@ -59,26 +69,26 @@ def with_margin(rng: np.random.Generator, scene: Scene, lesion: Structure, margi
     within, without = _around(flat, depth > BAND), _around(flat, depth < -BAND)
     half = _bounded((within - without) / 2)
     middle = np.clip((within + without) / 2, np.abs(half), 255 - np.abs(half))
-    noise = rng.normal(0, _noise(flat, depth > BAND), inside.shape)[..., None]
-    swing = 2 * np.minimum(share, 1 - share) * _turns(margin, rows, columns, depth)[..., None]
-    drawn = np.clip(middle + half * (2 * share - 1 + swing) + noise, 0, 255)
+    noise = rng.normal(0, max(FLOOR, _noise(flat, depth > BAND)), inside.shape)[..., None]
+    turns = _alternating(np.add(*np.mgrid[rows, columns])) * _strength(margin, inside, depth)
+    drawn = np.clip(middle + half * (2 * share - 1 + turns[..., None]) + noise, 0, 255)
     part[band] = np.rint(drawn).astype(np.uint8)[band].reshape(-1, *part.shape[2:])
     return replace(scene, pixels=pixels)
 
 
-def _turns(margin: str, rows: slice, columns: slice, depth: Floats) -> Floats:
-    """Return which pixels go to the lesion (1), to the surroundings (-1) or stay between them (0), ``(h, w)``."""
+def _strength(margin: str, inside: NDArray[np.bool_], depth: Floats) -> Floats:
+    """Return how strongly pixels of a margin take turns, from 0 to 1, ``(h, w)``."""
     if margin == "hazy":
         return np.zeros_like(depth)
-    y, x = np.mgrid[rows, columns]
-    if margin == "dotted":
-        return _alternating(x + y)
-    down, across = np.gradient(ndimage.gaussian_filter(depth, 2.0))
-    upright = (down**2 - across**2) / (down**2 + across**2 + np.float32(1e-6))
-    # Where the border is aslant, lines cannot follow it: they fade before they change their direction.
-    sure = np.minimum(3 * np.abs(upright), 1)
-    along, over = (x, y) if margin == "spiculated" else (y, x)
-    return np.asarray(sure * _alternating(np.where(upright > 0, along, over)))
+    across = np.clip(0.5 + depth / (2 * BAND), 0, 1)
+    if margin == "fringed":
+        return np.asarray(np.sin(np.pi * np.clip(2 * across, 0, 1)) ** 2)
+    full = np.sin(np.pi * across) ** 2
+    if margin == "stippled":
+        return np.asarray(full)
+    y, x = np.indices(inside.shape) - np.array([axis.mean() for axis in inside.nonzero()])[:, None, None]
+    beads = max(3, round(2 * np.pi * (inside.sum() / np.pi) ** 0.5 / BEAD))
+    return np.asarray(full * (0.5 + 0.5 * np.cos(beads * np.arctan2(y, x))))
 
 
 def _alternating(count: NDArray[np.int_]) -> Floats:

