@@ -85,3 +85,14 @@ def test_every_command_has_help_with_an_example() -> None:
         helped = medgym(command, "--help")
         assert helped.returncode == 0
         assert f"medgym {command}" in helped.stdout.split("Example:")[1]
+
+
+def test_a_gallery_is_written(tmp_path: Path):
+    out = tmp_path / "gallery.html"
+    ran = medgym("show", "phantoms:modality=ct,difficulty=0,native=64", "--gallery", str(out), "--json")
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout) == {"gallery": str(out), "samples": 4}
+    assert out.stat().st_size > 10_000
+    refused = medgym("show", "zoom_in", "--gallery", str(out))
+    assert refused.returncode == 2
+    assert "no task source" in refused.stderr

@@ -90,7 +90,8 @@ def _sample(task: Task) -> str:
             drawn[_rim(mask.seen(view.to_original, view.size))] = colour
             key.append(f'<span style="color:rgb{colour}">&#9632;</span><span>{html.escape(name)}</span>')
     options = "; ".join(f"{letter}. {text}" for letter, text in zip(task.letters, task.options, strict=True))
-    answer = truth.answer or (f"{len(truth.boxes)} places" if truth.boxes else "nothing is there")
+    places = f"{len(truth.boxes)} place{'s' * (len(truth.boxes) > 1)}" if truth.boxes else "nothing is there"
+    answer = truth.answer or places
     return (
         f"<figure><div class=pair>{_picture(view.pixels, '')}{_picture(drawn, 'drawn')}</div><figcaption>"
         f"{html.escape(task.question)} {html.escape(options)} <b>{html.escape(answer)}</b>"
@@ -106,6 +107,6 @@ def _rim(bits: Bits) -> Bits:
 
 def _picture(pixels: Pixels, kind: str) -> str:
     held = io.BytesIO()
-    Pillow.fromarray(pixels).save(held, "JPEG", quality=88)
+    Pillow.fromarray(pixels).save(held, "JPEG", quality=80, subsampling=0)
     code = base64.b64encode(held.getvalue()).decode("ascii")
     return f'<img class="{kind}" alt="" src="data:image/jpeg;base64,{code}">'
