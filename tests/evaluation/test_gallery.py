@@ -41,7 +41,7 @@ def test_the_true_masks_are_drawn(tmp_path: Path):
     plain, drawn = (picture.astype(int) for picture in pictures(out.read_text("utf-8"))[:2])
     task = Phantoms("train", modality="ct", difficulty=0, form="host", native=256)[0]
     x1, y1, x2, y2 = map(int, task.truth.boxes[0])
-    red = (drawn[..., 0] - drawn[..., 1:].max(2) > 90) & (np.abs(plain - drawn).sum(2) > 60)
+    red = (drawn[..., 0] - drawn[..., 1:].max(2) > 140) & (np.abs(plain - drawn).sum(2) > 60)
     rows, columns = np.nonzero(red)
     assert np.abs(np.array([columns.min(), rows.min(), columns.max(), rows.max()]) - (x1, y1, x2, y2)).max() < 4
 
