@@ -18,6 +18,7 @@ from .endoscopy import COLON
 from .exam import Exam
 from .fundus import RETINA
 from .mri import BRAIN
+from .oct import MACULA
 from .pathology import CARCINOMA
 from .questions import ask, forms_of
 from .scene import LEVELS
@@ -37,6 +38,7 @@ MODALITIES: dict[str, tuple[Exam, ...]] = {
     "fundus": (RETINA,),
     "dermoscopy": (MOLE,),
     "endoscopy": (COLON,),
+    "oct": (MACULA,),
 }
 """The exams of each modality, all as likely."""
 

@@ -126,7 +126,8 @@ def _place(
     native = canvas.native
     step = max(1, native // 96)
     free = canvas.among(tissues, canvas.labels[::step, ::step])
-    room = ndimage.distance_transform_edt(free) * step
+    # The edge of the image is a border too, or lesions would be cut.
+    room = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * step
     if quadrant is not None:
         at = (np.arange(free.shape[0]) * step + 0.5) / native - 0.5
         column, row = (at > 0.05 if side else at < -0.05 for side in quadrant)
