@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...core.image import Pixels
 from .exam import Exam
-from .film import GRAIN, STRIP, Field, blurred, cloud, coarseness, fields
+from .film import GRAIN, STRIP, blurred, cloud, coarseness, fields
 from .lesions import Patch, Shape
 from .paint import Canvas, Curve, blob
 from .scene import Level
@@ -130,8 +130,7 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     native = canvas.native
     table = np.zeros(256, np.int16)
     gain = float(rng.uniform(0.92, 1.06))
-    for label, grey in enumerate(BRIGHTNESS.values()):
-        table[label] = grey * gain
+    table[: len(BRIGHTNESS)] = np.array(list(BRIGHTNESS.values())) * gain
     plain = table.take(canvas.labels)
     for patch in patches:
         np.copyto(patch.on(plain), _toned(rng, patch, level.contrast), where=patch.inside)
@@ -149,8 +148,8 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     pixels = np.empty((native, native), np.uint8)
     for top in range(0, native, STRIP):
         rows = slice(top, top + STRIP)
-        grey: Field = soft[rows] * np.outer(fade[rows], light / 16)
-        speckle: Field = grain[rows] * fine
+        grey = soft[rows] * np.outer(fade[rows], light / 16)
+        speckle = grain[rows] * fine
         speckle += texture[rows] * coarse
         speckle += 1
         grey *= speckle
