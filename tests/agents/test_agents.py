@@ -9,7 +9,9 @@ import medgym
 from medgym.agents import Brief
 from medgym.core.dialects import DIALECTS
 from medgym.core.errors import InputError
+from medgym.core.task import Kind
 from medgym.envs.medtool import MedToolEnv
+from medgym.tasks.phantoms import MODALITIES
 
 
 def earned(agent: str, count: int = 8, **settings: Any) -> list[float]:
@@ -28,6 +30,14 @@ def earned(agent: str, count: int = 8, **settings: Any) -> list[float]:
 def test_the_oracle_earns_full_marks_with_exact_tools_in_every_dialect(dialect: str, coords: str) -> None:
     totals = earned("oracle", segmenter="simulated:error=0", dialect=dialect, coords=coords)
     assert set(totals) <= {4.0, 6.0}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_oracle_earns_full_marks_of_every_modality(modality: str) -> None:
+    for kind in Kind:
+        tasks = f"phantoms:modality={modality},native=256"
+        totals = earned("oracle", 4, tasks=tasks, kinds=[str(kind)], segmenter="simulated:error=0")
+        assert set(totals) == {6.0 if kind.localised else 4.0}, kind
 
 
 def test_the_oracle_is_never_beaten() -> None:
