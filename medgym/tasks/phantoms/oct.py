@@ -1,191 +1,292 @@
-"""OCT: a B-scan through the macula, the layers of the retina over the choroid, stretched in depth."""
+"""OCT: a horizontal B-scan through the macula, stretched in depth as it is usually displayed.
+
+Layers are painted column by column from the vitreous down, so every pixel belongs to exactly one. Left and right
+are those of the image.
+"""
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ...core.image import Pixels
 from .exam import Exam
-from .film import GRAIN, STRIP, blurred, cloud, coarseness, fields
+from .film import GRAIN, STRIP, Field, Grain, blurred, cloud, coarseness, fields
 from .lesions import Patch, Shape
-from .paint import Canvas, Curve, blob
+from .paint import Canvas, Labels
 from .scene import Level
 
 Row = NDArray[np.float64]
+"""A value for every column of the image."""
 
-INNER = {
-    "nerve fibres": (0.026, 178),
-    "ganglion cells": (0.05, 112),
-    "inner plexus": (0.046, 138),
-    "inner nuclei": (0.05, 84),
+FRONT = {"vitreous": 10.0, "posterior hyaloid": 78.0, "retrohyaloid space": 9.0}
+INNER = {"nerve fibre layer": 164.0, "ganglion cell layer": 92.0, "inner plexiform layer": 116.0}
+INNER |= {"inner nuclear layer": 74.0}
+OUTER = {"outer plexiform layer": 118.0, "outer nuclear layer": 68.0, "external limiting membrane": 98.0}
+OUTER |= {"myoid zone": 76.0, "ellipsoid zone": 186.0, "outer segments": 104.0}
+BACK = {"pigment epithelium": 208.0, "choriocapillaris": 146.0, "choroid": 140.0, "sclera": 112.0}
+
+RECEPTORS = ("ellipsoid zone", "outer segments")
+HALF = {"inner": tuple(INNER), "outer": tuple(OUTER)}
+RETINA = (*INNER, *OUTER)
+LAYERS = (*FRONT, *RETINA, *BACK)
+ZONES = ("left edge", "left", "left fovea", "right fovea", "right", "right edge")
+"""The retina from side to side; no lesion lies next to the foveal centre or at the image's edge."""
+ZONED = tuple(f"{zone} {layer}" for zone in ZONES for layer in RETINA)
+TISSUES = (*FRONT, *ZONED, *BACK)
+CENTRAL, EDGE = 0.03, 0.04
+"""The width of each zone at the foveal centre and at the image's edge, as a share of the image."""
+
+HALVES = {f"{side} {half} retina": (side, layers) for half, layers in HALF.items() for side in ("left", "right")}
+HOSTS = tuple(HALVES)
+FLESH = {
+    host: tuple(f"{side} {layer}" for layer in layers if layer not in RECEPTORS)
+    for host, (side, layers) in HALVES.items()
 }
-OUTER = {"outer plexus": (0.026, 142), "outer nuclei": (0.108, 70), "ellipsoid zone": (0.018, 182)}
-BELOW = {
-    "segments": (0.02, 96),
-    "subretinal fluid": (0.0, 22),
-    "pigment epithelium": (0.026, 208),
-    "choroid": (0.15, 126),
-}
-"""Layers from the surface down: thickness away from the fovea as a share of the image, and brightness."""
-SIDES = ("left", "right")
-HOSTS = tuple(f"{side} {part} retina" for part in ("inner", "outer") for side in SIDES)
-LAYERS = {**INNER, **OUTER, **BELOW}
-BRIGHTNESS: dict[str, float] = {
-    "vitreous": 20,
-    **{f"{side} {name}": grey for side in SIDES for name, (_, grey) in {**INNER, **OUTER}.items()},
-    **{name: grey for name, (_, grey) in BELOW.items()},
-    "sclera": 104,
-    "choroid vessel": 66,
-    "hyaloid": 84,
-    "epiretinal membrane": 214,
-}
+"""Where lesions lie: away from the foveal centre, the image's edge and the brightest lines."""
 PARTS: dict[str, tuple[str, ...]] = {
-    **{f"{side} inner retina": tuple(f"{side} {name}" for name in INNER) for side in SIDES},
-    **{f"{side} outer retina": tuple(f"{side} {name}" for name in OUTER) for side in SIDES},
-    "vitreous": ("vitreous", "hyaloid"),
-    "retinal pigment epithelium": ("pigment epithelium",),
-    "choroid": ("choroid", "choroid vessel"),
-    "subretinal fluid": ("subretinal fluid",),
-    "epiretinal membrane": ("epiretinal membrane",),
+    host: tuple(f"{zone} {layer}" for zone in ZONES if zone.startswith(side) for layer in layers)
+    for host, (side, layers) in HALVES.items()
 }
-DARK, DENSE, FIBROUS = 16.0, 242.0, 172.0
-"""The brightness of fluid, of exudates and of scars."""
+PARTS |= {
+    "vitreous cavity": tuple(FRONT),
+    "posterior hyaloid": ("posterior hyaloid",),
+    "retinal pigment epithelium": ("pigment epithelium",),
+    "choroid": ("choroid", "choriocapillaris"),
+}
+
+FINEST = 170
+"""Light and shadow are worked out in about as many pixels each way."""
+FULL = 200
+"""The number that stands for full light in 8 bits."""
+
+
+class Look(NamedTuple):
+    """What a finding looks like.
+
+    Attributes:
+        grey: its brightness.
+        apart: how far from its surroundings it is at least.
+        coarse: the amplitude of its texture.
+        shadow: the share of the light that is lost below it.
+    """
+
+    grey: float
+    apart: float
+    coarse: float
+    shadow: float
+
+
+LOOKS = {
+    "cyst": Look(4.0, 0.0, 0.0, 0.0),
+    "exudate": Look(246.0, 125.0, 26.0, 0.55),
+    "fibrotic scar": Look(152.0, 62.0, 5.0, 0.0),
+}
 
 
 def _paint(rng: np.random.Generator, native: int, absent: Collection[str], level: Level) -> Canvas:
-    unit = native / float(rng.uniform(2300, 2900))
-    half = native / 2
-    canvas = Canvas(native, BRIGHTNESS, (half, half), (half, half), unit=unit)
-    fovea = native * float(rng.uniform(0.46, 0.54))
-    edges = _boundaries(rng, native, fovea, "subretinal fluid" in absent)
-    _fill_layers(canvas, edges, fovea)
-    _paint_vessels(rng, canvas, edges)
-    if rng.random() < 0.3 + 0.5 * level.clutter:
-        _paint_line(canvas, "hyaloid", edges[0] - native * (0.05 + 0.02 * _wave(rng, native, 2)), 0.003)
-    if "epiretinal membrane" not in absent:
-        _paint_line(canvas, "epiretinal membrane", edges[0] - 0.0035 * native, 0.008)
+    field = float(rng.uniform(1150, 1400))
+    half = np.full(2, native / 2)
+    canvas = Canvas(native, TISSUES, half, half, unit=native / field)
+    x = (np.arange(native) + 0.5) / native
+    fovea = float(rng.uniform(0.45, 0.55))
+    borders = (EDGE, fovea - CENTRAL, fovea, fovea + CENTRAL, 1 - EDGE)
+    _layered(canvas, _depths(rng, x, fovea, "posterior hyaloid" not in absent), np.searchsorted(borders, x))
     return canvas
 
 
-def _boundaries(rng: np.random.Generator, native: int, fovea: float, dry: bool) -> list[Row]:
-    """Return the upper boundary of every layer and of the sclera over the columns, in pixels."""
-    x = (np.arange(native) + 0.5 - fovea) / native
-    pit = np.exp(-((x / rng.uniform(0.075, 0.1)) ** 2)) * rng.uniform(0.86, 0.95)
-    wide = np.exp(-((x / 0.16) ** 2))
-    nasal = 1 + rng.choice((-1, 1)) * rng.uniform(0.5, 1.0) * x
-    swell = dict.fromkeys(INNER, 1 - pit) | {"outer plexus": 1 - 0.6 * pit, "outer nuclei": 1 + 0.3 * wide}
-    swell["nerve fibres"] = (1 - np.minimum(1, 1.04 * wide)) * nasal
-    swell["segments"] = 1 + 0.6 * wide
-    pool = np.exp(-(((x - rng.uniform(-0.12, 0.12)) / rng.uniform(0.09, 0.14)) ** 4)) * rng.uniform(0.02, 0.035)
-    scale = float(rng.uniform(0.94, 1.04))
-    thick = []
-    for name, (share, _) in LAYERS.items():
-        plain = share * scale * swell.get(name, np.ones(native)) * (1 + 0.05 * _wave(rng, native, 3))
-        thick.append(pool * (not dry) if name == "subretinal fluid" else np.maximum(plain, 0.0015))
-    bed = 0.675 + rng.uniform(-0.05, 0.05) * x + rng.uniform(0.0, 0.14) * x**2 + 0.003 * _wave(rng, native, 3)
-    above = np.sum(thick[:-2], axis=0)
-    return [native * (bed - above + depth) for depth in [np.zeros(native), *np.cumsum(thick, axis=0)]]
+def _depths(rng: np.random.Generator, x: Row, fovea: float, hyaloid: bool) -> dict[str, Row]:
+    """Return where each of `LAYERS` begins in every column, as a share of the image's height."""
+    off = x - fovea
+    pit = np.exp(-(np.abs(off / rng.uniform(0.1, 0.145)) ** rng.uniform(2.0, 2.9)))
+    tilt, bow = rng.uniform(-0.075, 0.075), rng.uniform(-0.015, 0.055)
+    base = rng.uniform(0.645, 0.675) + tilt * (x - 0.5) - bow * ((2 * x - 1) ** 2 - 0.25) + _wave(rng, x, 0.0015, 4)
+    inner = rng.uniform(0.158, 0.176) * (1 - rng.uniform(0.4, 0.8) * off**2) * (1 - 0.93 * pit)
+    outer = rng.uniform(0.158, 0.172) * (1 + rng.uniform(0.1, 0.24) * np.exp(-((off / 0.12) ** 2)))
+    nasal = rng.choice((-1, 1)) * off
+    shares = {
+        "nerve fibre layer": (0.13 + 0.2 * nasal) * (1 - 0.6 * pit),
+        "ganglion cell layer": rng.uniform(0.26, 0.32) * (1 + 0.5 * pit),
+        "inner plexiform layer": rng.uniform(0.22, 0.27) + 0 * x,
+        "inner nuclear layer": rng.uniform(0.25, 0.3) + 0 * x,
+        "outer plexiform layer": rng.uniform(0.13, 0.17) * (1 - 0.75 * pit),
+        "outer nuclear layer": rng.uniform(0.5, 0.56) + 0 * x,
+        "external limiting membrane": 0.025 + 0 * x,
+        "myoid zone": 0.085 + 0 * x,
+        "ellipsoid zone": 0.085 + 0 * x,
+        "outer segments": 0.085 * (1 + 0.35 * pit),
+    }
+    depths = dict.fromkeys(LAYERS, x)
+    for names, whole, top in ((INNER, inner, base - outer - inner), (OUTER, outer, base - outer)):
+        total = sum(shares[name] for name in names)
+        for name in names:
+            depths[name] = top + _wave(rng, x, 0.0011, 14) * (name != "nerve fibre layer")
+            top = top + whole * shares[name] / total
+    depths["pigment epithelium"] = base
+    depths["choriocapillaris"] = base + 0.0185 + _wave(rng, x, 0.0007, 12)
+    depths["choroid"] = depths["choriocapillaris"] + 0.012 + _wave(rng, x, 0.0015, 14)
+    depths["sclera"] = depths["choroid"] + rng.uniform(0.13, 0.2) * (1 - 0.5 * off**2) + _wave(rng, x, 0.006, 6)
+    depths |= _membrane(rng, off, depths["nerve fibre layer"], hyaloid)
+    depths["vitreous"] = 0 * x
+    return depths
 
 
-def _wave(rng: np.random.Generator, native: int, waves: int) -> Row:
-    """Return a slow wave over the columns, about from -1 to 1."""
-    x = np.linspace(0, 2 * np.pi, native)
-    return np.asarray(sum(rng.normal(0, 0.6) / k * np.sin(k * x + rng.uniform(0, 6.3)) for k in range(1, waves + 1)))
+def _membrane(rng: np.random.Generator, off: Row, surface: Row, there: bool) -> dict[str, Row]:
+    """Return where the posterior hyaloid, lifted off the surface and bridging the pit, begins and ends."""
+    if not there:
+        return {"posterior hyaloid": surface, "retrohyaloid space": surface}
+    gap = rng.uniform(0.01, 0.04) + rng.normal(0, 0.07) * off + _wave(rng, off, 0.004, 4)
+    bridge = rng.uniform(0.25, 0.95) * (surface - np.min(surface))
+    behind = surface - np.maximum(gap, 0.008) - 0.12 * np.tanh(bridge / 0.12)
+    # A line of at least a pixel, however small the image.
+    return {"posterior hyaloid": behind - max(0.0038, 1.0 / len(off)), "retrohyaloid space": behind}
 
 
-def _fill_layers(canvas: Canvas, edges: Sequence[Row], fovea: float) -> None:
-    """Write the labels, column by column: each layer is a run."""
+def _wave(rng: np.random.Generator, x: Row, size: float, waves: int) -> Row:
+    """Return a smooth random line of about that standard deviation."""
+    amplitude = rng.standard_normal(2 * waves) * (size / np.sqrt(waves))
+    return np.asarray(amplitude @ _harmonics(len(x), waves))
+
+
+@lru_cache
+def _harmonics(native: int, waves: int) -> NDArray[np.float64]:
+    turn = (1.3 * np.pi / native) * np.arange(1, waves + 1)[:, None] * (np.arange(native) + 0.5)
+    return np.concatenate([np.cos(turn), np.sin(turn)])
+
+
+def _layered(canvas: Canvas, depths: dict[str, Row], zones: NDArray[np.intp]) -> None:
+    """Paint every column as runs of its layers, from the top down."""
     native = canvas.native
-    rows = np.clip(np.rint(edges), 0, native).astype(int)
-    runs = np.diff(np.maximum.accumulate(rows, 0), axis=0, prepend=0, append=native)
-    names = [["vitreous", *(f"{side} {name}" for name in (*INNER, *OUTER)), *BELOW, "sclera"] for side in SIDES]
-    labels = np.array([[canvas.tissues.index(name) for name in column] for column in names], np.uint8)
-    sides = (np.arange(native) > fovea).astype(int)
-    canvas.labels[:] = np.repeat(labels[sides].ravel(), runs.T.ravel()).reshape(native, native).T
-
-
-def _paint_vessels(rng: np.random.Generator, canvas: Canvas, edges: Sequence[Row]) -> None:
-    """Paint the vessels of the choroid, small ones above large ones."""
-    native = canvas.native
-    spots: list[Curve] = []
-    for share, count, size in ((0.2, 30, 0.008), (0.6, 15, 0.022)):
-        for at in rng.random(count):
-            column = int(at * native)
-            depth = edges[-2][column] + (share + rng.normal(0, 0.09)) * (edges[-1][column] - edges[-2][column])
-            radii = size * rng.uniform(0.5, 1.7) * rng.uniform(0.8, 1.4, 2) * (1.5, 0.8)
-            spots.append(blob(rng, (2 * at - 1, 2 * depth / native - 1), radii, 0.2, float(rng.normal(0, 0.3))))
-    canvas.fill("choroid vessel", *spots, over=("choroid",))
-
-
-def _paint_line(canvas: Canvas, tissue: str, course: Row, wide: float) -> None:
-    """Paint a membrane in the vitreous along a course over the columns."""
-    x = np.arange(0, canvas.native, max(1, canvas.native // 128))
-    line = np.stack([x, course[x]], 1) / (canvas.native / 2) - 1
-    canvas.stroke(tissue, (line, wide * canvas.native), over=("vitreous",))
+    tops = np.rint(np.stack([depths[name] for name in LAYERS]) * native).astype(int)
+    tops = np.clip(np.maximum.accumulate(tops, axis=0), 0, native)
+    counts = np.diff(tops, axis=0, append=native)
+    first, many = len(FRONT), len(RETINA)
+    order = np.arange(len(LAYERS))[:, None] + 0 * zones
+    order[first + many :] += (len(ZONES) - 1) * many
+    order[first : first + many] += zones * many
+    canvas.labels[:] = np.repeat(order.T.astype(np.uint8).ravel(), counts.T.ravel()).reshape(native, native).T
 
 
 def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], level: Level) -> Pixels:
-    """Turn labels into grey levels: brightness, lesions, blur, shadows, speckle."""
+    """Turn labels into grey levels: reflectance, light and shadow, speckle."""
     native = canvas.native
-    table = np.zeros(256, np.int16)
-    gain = float(rng.uniform(0.92, 1.06))
-    table[: len(BRIGHTNESS)] = np.array(list(BRIGHTNESS.values())) * gain
-    plain = table.take(canvas.labels)
-    for patch in patches:
-        np.copyto(patch.on(plain), _toned(rng, patch, level.contrast), where=patch.inside)
-    soft = blurred(plain)
-    light = _columns(rng, native, level.occlusion)
-    for patch in patches:
-        if patch.asked.finding == "exudate":
-            _shade(soft, patch)
     grain, texture = fields(rng, native)
-    fine = np.float32(level.noise * 0.13 / GRAIN)
-    coarse = np.float32(level.noise * 0.1 / coarseness(native)[1])
-    floor = np.float32(level.noise * 7 / GRAIN)
-    # What lies deep is seen less.
-    fade = np.clip(1.5 - np.arange(native, dtype=np.float32) / native * 0.9, 0.55, 1)
+    coarse = np.float32(1 / coarseness(native)[1])
+    plain = _greys(rng).take(canvas.labels)
+    if level.clutter > 0:
+        _dotted(rng, canvas, plain, level.clutter)
+    for patch in patches:
+        _toned(rng, patch, plain, texture, level.contrast)
+    light = _light(rng, canvas, patches, level)
+    seen = _deepened(blurred(plain))
+    gain = np.float32(rng.uniform(0.9, 1.08) / (4 * 16 * FULL))
+    fine, rough = np.float32(0.72 / GRAIN), np.float32(0.5) * coarse
+    share, floor = np.float32(0.17 * level.noise**0.7), np.float32(6.5 * level.noise**0.5)
     pixels = np.empty((native, native), np.uint8)
     for top in range(0, native, STRIP):
         rows = slice(top, top + STRIP)
-        grey = soft[rows] * np.outer(fade[rows], light / 16)
+        grey = seen[rows] * gain
+        grey *= light[rows]
         speckle = grain[rows] * fine
-        speckle += texture[rows] * coarse
-        speckle += 1
-        grey *= speckle
-        grey += np.abs(grain[rows]) * floor
+        speckle += texture[rows] * rough
+        speckle *= grey * share + floor
+        grey += speckle
         pixels[rows] = np.clip(grey, 0, 255, out=grey)
     return pixels
 
 
-def _columns(rng: np.random.Generator, native: int, occlusion: float) -> NDArray[np.float32]:
-    """Return how much light each column gets: less under vessels of the retina and at the sides."""
-    x = (np.arange(native) + 0.5) / native
-    light: Row = 1 - 0.05 * (1 + _wave(rng, native, 3))
-    for _ in range(int(rng.integers(1, 3) + 5 * occlusion)):
-        width = rng.uniform(0.006, 0.012)
-        light *= 1 - (0.2 + 0.25 * occlusion) * np.exp(-(((x - rng.uniform(0.02, 0.98)) / width) ** 2))
-    light *= 1 - 0.4 * occlusion * np.exp(-(((x - rng.integers(2)) / rng.uniform(0.05, 0.12)) ** 2))
-    return light.astype(np.float32)
+def _greys(rng: np.random.Generator) -> Grain:
+    """Return the brightness of every label; layers vary a little from eye to eye, but not from side to side."""
+    plain = {name: grey * rng.normal(1, 0.04) for name, grey in (FRONT | INNER | OUTER | BACK).items()}
+    greys = [plain[name] for name in FRONT]
+    greys += [plain[name] for _ in ZONES for name in RETINA]
+    greys += [plain[name] for name in BACK]
+    table = np.zeros(256, np.int16)
+    table[: len(greys)] = greys
+    return table
 
 
-def _shade(soft: NDArray[np.int16], patch: Patch) -> None:
-    """Darken what lies below a dense lesion; the shadow is no part of it."""
-    reach = patch.inside.sum(0) / max(1, patch.inside.sum(0).max())
-    bottom = patch.rows.start + int(np.flatnonzero(patch.inside.any(1))[-1]) + 1
-    below = soft[bottom:, patch.columns]
-    np.multiply(below, 1 - 0.62 * np.minimum(1, 1.4 * reach), out=below, casting="unsafe")
+def _deepened(seen: Grain) -> Grain:
+    """Return 4 times what is `seen`, blurred in depth: layers pass into each other."""
+    by = max(1, len(seen) // 512)
+    high = np.pad(seen, ((by, by), (0, 0)), mode="edge")
+    pairs = high[by:] + high[:-by]
+    return np.asarray(pairs[by:] + pairs[:-by])
 
 
-def _toned(rng: np.random.Generator, patch: Patch, contrast: float) -> NDArray[np.int16]:
-    """Return a lesion's brightness over its crop, ``(h, w)``."""
-    shape = patch.inside.shape
-    share = min(1.0, 0.45 + 0.55 * contrast)
-    lumps = cloud(rng, max(shape), 7)[: shape[0], : shape[1]]
-    if patch.asked.finding == "cyst":
-        return np.full(shape, DARK + (1 - share) * 40, np.int16)
-    bright, rough = (DENSE, 10) if patch.asked.finding == "exudate" else (FIBROUS, 16)
-    return np.asarray(110 + (bright - 110) * share + rough * lumps, np.int16)
+def _dotted(rng: np.random.Generator, canvas: Canvas, plain: Grain, clutter: float) -> None:
+    """Add bright specks to the retina, much smaller than any exudate."""
+    native = canvas.native
+    first, last = len(FRONT), len(FRONT) + len(ZONED)
+    for x, y in rng.integers(2, native - 3, (int(140 * clutter), 2)):
+        if first <= canvas.labels[y, x] < last:
+            size = 1 + int(native > 700)
+            plain[y : y + size, x : x + size + 1] += np.int16(60)
+
+
+def _toned(rng: np.random.Generator, patch: Patch, plain: Grain, texture: Grain, contrast: float) -> None:
+    """Draw a lesion over its crop, apart from what is around it by the finding's difference and the contrast."""
+    look = LOOKS[patch.asked.finding]
+    part = patch.on(plain)
+    distance = patch.distance()
+    around = float(part[(distance > 1.1) & (distance < 1.7) & ~patch.inside].mean())
+    apart = look.grey * rng.uniform(0.95, 1.05) - around
+    if look.apart:
+        apart = max(apart, look.apart)
+    tone = around + contrast**0.75 * apart
+    mottle = patch.on(texture) * np.float32(look.coarse / coarseness(len(plain))[1])
+    np.copyto(part, np.clip(tone + mottle, 4, 300).astype(np.int16), where=patch.inside)
+
+
+def _light(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], level: Level) -> Labels:
+    """Return how much light reaches and leaves each pixel, in units of 1 / `FULL`."""
+    native = canvas.native
+    step = max(1, native // FINEST)
+    small = np.ascontiguousarray(canvas.labels[::step, ::step])
+    many = len(small)
+    lit = 1 + np.float32(0.05 + 0.05 * level.clutter) * cloud(rng, many, 9)
+    epithelium = small == canvas.tissues.index("pigment epithelium")
+    deep: Field = np.maximum.accumulate(epithelium, axis=0).cumsum(0, dtype=np.float32)
+    deep *= np.float32(1 / many)
+    lit *= 1 - _lumens(rng, deep) * (small == canvas.tissues.index("choroid"))
+    lit *= np.exp(np.maximum(deep - np.float32(0.03), 0) * np.float32(-1 / rng.uniform(0.13, 0.24)))
+    behind = np.maximum.accumulate(small >= len(FRONT), axis=0)
+    x = np.linspace(0.5 / many, 1 - 0.5 / many, many, dtype=np.float32)
+    lit *= np.where(behind, _shadows(rng, x, level.occlusion), 1)
+    for patch in patches:
+        look = LOOKS[patch.asked.finding]
+        if look.shadow:
+            middle, top = (v / native for v in patch.centre)
+            across = np.clip(1.2 - ((x - middle) * native / patch.radius) ** 2, 0, 1)
+            below = np.clip((x - top) * native / patch.radius - 0.9, 0, 1)
+            lit *= 1 - look.shadow * below[:, None] * across
+    eight = Image.fromarray(np.clip(lit * FULL, 0, 255).astype(np.uint8))
+    box = (0.0, 0.0, native / step, native / step)
+    return np.asarray(eight.resize((native, native), Image.Resampling.BILINEAR, box=box))
+
+
+def _lumens(rng: np.random.Generator, deep: Field) -> Field:
+    """Return how dark the choroid's vessels are: small ones in front, large ones behind, wider than high."""
+    many = len(deep)
+    fine, wide = (np.repeat(cloud(rng, many, cells)[:, : many // 2 + 1], 2, axis=1)[:, :many] for cells in (54, 27))
+    fine += (wide - fine) * np.minimum(deep * 9, 1)
+    return np.asarray(np.clip(fine + np.float32(rng.uniform(0.1, 0.5)), 0, 1) * np.float32(rng.uniform(0.4, 0.6)))
+
+
+def _shadows(rng: np.random.Generator, x: Field, occlusion: float) -> Field:
+    """Return the light left in every column: vessels cast shadows, and the pupil's edge cuts the sides off."""
+    left = np.ones_like(x)
+    for _ in range(int(rng.integers(2, 5)) + int(6 * occlusion)):
+        width = rng.uniform(0.004, 0.008 + 0.006 * occlusion)
+        dark = rng.uniform(0.06, 0.15) + occlusion * rng.uniform(0.0, 0.4)
+        left *= 1 - np.float32(dark) * np.exp(-(((x - np.float32(rng.random())) / np.float32(width)) ** 4))
+    if rng.random() < occlusion:
+        side = x if rng.random() < 0.5 else 1 - x
+        left *= np.clip(0.6 + side / np.float32(rng.uniform(0.3, 0.7)), 0, 1)
+    return left
 
 
 MACULA = Exam(
@@ -195,30 +296,33 @@ MACULA = Exam(
     expose=_expose,
     parts=PARTS,
     hosts=HOSTS,
+    flesh=FLESH,
     shapes={
-        "cyst": Shape((20.0, 110.0), 4, 0.04, stretch=0.7),
-        "exudate": Shape((15.0, 55.0), 7, 0.16),
-        "scar": Shape((25.0, 112.0), 8, 0.14, stretch=0.75),
+        "cyst": Shape((9.5, 46.0), 4, 0.05, stretch=0.7),
+        "exudate": Shape((8.0, 23.0), 8, 0.13, stretch=0.75),
+        "fibrotic scar": Shape((10.5, 46.0), 7, 0.08, stretch=0.7),
     },
-    organs=("vitreous", "retinal pigment epithelium", "choroid", "subretinal fluid", "epiretinal membrane"),
-    removable=("subretinal fluid", "epiretinal membrane"),
-    measured=("cyst", "scar"),
-    etched=("scar",),
+    organs=(*HOSTS, "vitreous cavity", "posterior hyaloid", "retinal pigment epithelium", "choroid"),
+    removable=("posterior hyaloid",),
+    measured=("cyst", "fibrotic scar"),
+    etched=("fibrotic scar",),
     unit="µm",
     host="part of the retina",
     accepted={
         **{
-            f"{side} {part} retina": (
-                f"{part} retina on the {side}",
-                f"the {side} {part} retina",
-                f"{part} {side} retina",
+            f"{side} {half} retina": (
+                f"the {side} {half} retina",
+                f"{half} retina, {side}",
+                f"{half} retina on the {side}",
+                f"{half} retinal layers on the {side}",
+                f"{side} {half} retinal layers",
             )
-            for side in SIDES
-            for part in ("inner", "outer")
+            for side in ("left", "right")
+            for half in ("inner", "outer")
         },
-        "cyst": ("a cyst", "cystoid fluid", "intraretinal cyst", "intraretinal fluid"),
-        "exudate": ("an exudate", "hard exudate", "hyperreflective focus"),
-        "scar": ("a scar", "fibrotic scar", "fibrosis", "fibrous scar"),
+        "cyst": ("a cyst", "intraretinal cyst", "cystoid space", "intraretinal fluid", "fluid-filled cyst"),
+        "exudate": ("an exudate", "hard exudate", "a hard exudate", "lipid exudate", "hyperreflective exudate"),
+        "fibrotic scar": ("a fibrotic scar", "scar", "a scar", "fibrosis", "fibrous scar", "retinal scar"),
     },
     reach={
         (0, 0): ("left inner retina",),
