@@ -100,3 +100,13 @@ def developed(
             strip += part if part.ndim == strip.ndim else part[wide]
         pixels[rows] = np.clip(strip, 0, 255, out=strip)
     return pixels
+
+
+def doubled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image ``(2 H, 2 W)``, the new rows and columns half-way between the old ones: faster than Pillow."""
+    for _ in range(2):
+        half = image >> 1
+        wide = np.repeat(image, 2, axis=0)
+        np.add(half[1:], half[:-1], out=wide[1:-1:2])
+        image = wide.T
+    return image

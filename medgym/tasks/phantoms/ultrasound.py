@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from ...core.image import Pixels
 from .exam import Exam
-from .film import Field, developed
+from .film import Field, developed, doubled
 from .lesions import Patch, Shape
 from .paint import Canvas, Labels
 from .scene import Level
@@ -138,21 +138,11 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     polar += ZERO
     wide = np.clip(polar, 0, 255, out=polar).astype(np.uint8)
     for _ in range(scan.doublings):
-        wide = _doubled(wide)
+        wide = doubled(wide)
     beams = wide.ravel().take(scan.beams)
     pixels = developed(seen, added=[(beams, 1.0)])
     _mark_depth(pixels, canvas.unit)
     return pixels
-
-
-def _doubled(a: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `a` twice as high and wide, the new rows and columns half-way between the old ones."""
-    for _ in range(2):
-        half = a >> 1
-        wide = np.repeat(a, 2, axis=0)
-        np.add(half[1:], half[:-1], out=wide[1:-1:2])
-        a = wide.T
-    return a
 
 
 def _spread(echoes: NDArray[np.int16], steps: int) -> NDArray[np.int16]:

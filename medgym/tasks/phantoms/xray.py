@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ...core.image import Pixels
 from .exam import Exam
-from .film import GRAIN, Field, blurred, cloud, coarseness, developed, fields
+from .film import GRAIN, Field, blurred, cloud, coarseness, developed, doubled, fields
 from .lesions import Patch, Shape
 from .paint import Canvas, Labels
 from .scene import Level
@@ -65,24 +65,13 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     film = _film(float(rng.uniform(0.88, 1.12)), float(rng.uniform(-6, 8)))
     shown = film.take(blurred(np.clip(thick, 0, FINE * THICKEST, out=thick)))
     if step > 1:
-        shown = _doubled((blurred(shown.astype(np.int16)) >> 4).astype(np.uint8))[:native, :native]
+        shown = doubled((blurred(shown.astype(np.int16)) >> 4).astype(np.uint8))[:native, :native]
     for patch in patches:
         part = patch.on(shown)
         part[:] = np.clip(part + _added(rng, patch, canvas, level.contrast), 0, 255)
     grain, texture = fields(rng, native)
     noise = level.noise * rng.uniform(2.2, 3.4)
     return developed(shown, added=[(grain, noise / GRAIN), (texture, 1.6 / coarseness(native)[1])])
-
-
-def _doubled(image: Labels) -> Labels:
-    """Return an image of twice the size: its pixels at even places, the means of neighbours between them."""
-    height, width = image.shape
-    wide = np.pad(image, (0, 1), mode="edge").astype(np.uint16)
-    rows = np.empty((2 * height, width + 1), np.uint16)
-    rows[::2], rows[1::2] = wide[:-1], (wide[:-1] + wide[1:]) >> 1
-    doubled = np.empty((2 * height, 2 * width), np.uint8)
-    doubled[:, ::2], doubled[:, 1::2] = rows[:, :-1], (rows[:, :-1] + rows[:, 1:]) >> 1
-    return doubled
 
 
 def _film(gain: float, base: float) -> Labels:
