@@ -3,6 +3,7 @@
 So every answer is as likely as every other, and the words of a question never give it away.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -66,7 +67,7 @@ def _meta(exam: Exam, asked: Asked, form: str, difficulty: int, native: int) -> 
         "difficulty": difficulty,
         "zoom_needed": form in (margin.__name__, texture.__name__) and native >= HIDDEN,
         "findings": [lesion.name for lesion in lesions],
-        "diameters": [round(lesion.diameter, 1) for lesion in lesions],
+        "diameters": [_rounded(lesion.diameter) for lesion in lesions],
         "unit": exam.unit,
         "structures": [s.name for s in asked.scene.structures if not s.finding],
         **asked.scene.notes,
@@ -212,12 +213,16 @@ def diameter(desk: Desk) -> Asked:
     scene = desk.scene([desk.lesion(exam.measured, size=float(desk.rng.random()))])
     question = (
         f"What is the longest diameter of the {exam.lesion} in {exam.unit}? "
-        f"One pixel of the original image is {scene.pitch:.3f} {exam.unit}."
+        f"One pixel of the original image is {scene.pitch:.3g} {exam.unit}."
     )
-    found = scene.lesions[0].diameter
-    digits = 1 if found < 100 else 0
-    truth = truth_about(scene, scene.lesions, answer=f"{found:.{digits}f}", unit=exam.unit, tolerance=0.1)
+    found = _rounded(scene.lesions[0].diameter)
+    truth = truth_about(scene, scene.lesions, answer=f"{found}", unit=exam.unit, tolerance=0.1)
     return Asked(scene, question, truth)
+
+
+def _rounded(length: float) -> float:
+    """Round to three figures, or to whole units."""
+    return round(length, max(0, 2 - math.floor(math.log10(max(length, 1e-3)))))
 
 
 def _held_by(scene: Scene, host: str) -> tuple[Structure, ...]:

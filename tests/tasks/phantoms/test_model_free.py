@@ -36,7 +36,7 @@ def check_truth(task: Task) -> None:
     if task.meta["form"] == "count":
         assert int(truth.answer) == len(task.meta["findings"])
     if task.meta["form"] == "diameter":
-        assert float(truth.answer) == pytest.approx(task.meta["diameters"][0], abs=0.6)
+        assert float(truth.answer) == task.meta["diameters"][0] > 0
 
 
 @every_modality

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from medgym.core.mask import Mask
+from medgym.tasks.phantoms import MODALITIES
 from medgym.tasks.phantoms.ct import ABDOMEN
 from medgym.tasks.phantoms.desk import Asked
 from medgym.tasks.phantoms.exam import Exam
 from medgym.tasks.phantoms.questions import LARGER, QUADRANTS, ask
-from medgym.tasks.phantoms.scene import LEVELS, Scene, Structure
+from medgym.tasks.phantoms.scene import LEVELS, Scene, Structure, longest_diameter
 
 SPOTS = [Mask.of(np.arange(25).reshape(5, 5) == i) for i in range(25)]
 
@@ -138,6 +139,16 @@ def test_diameters_spread_widely():
     lengths = np.array([float(asked.truth.answer) for asked in sketched("diameter", 500)])
     guesses = lengths[:, None]
     assert (abs(guesses - lengths) <= 0.1 * lengths).mean(1).max() < 0.15, "a constant guess earns little"
+
+
+@pytest.mark.parametrize("exam", [exam for exams in MODALITIES.values() for exam in exams if exam.unit])
+def test_a_diameter_is_that_of_the_mask(exam: Exam):
+    for i in range(4):
+        asked = ask(exam, np.random.default_rng(i), 256, "diameter", i % 4)
+        length = longest_diameter(asked.scene.lesions[0].mask.bits(), asked.scene.pitch)
+        assert asked.truth.unit == exam.unit
+        assert f" {exam.unit}" in asked.question
+        assert float(asked.truth.answer) == pytest.approx(length, rel=0.02), "rounding costs little of the tolerance"
 
 
 def test_open_answers_accept_other_spellings():
