@@ -5,17 +5,16 @@ The mole is divided into quarters by the middle lines of the box around it.
 
 import math
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy import ndimage, spatial
 
 from ...core.image import Pixels
+from .dermoscopy_skin import MELANIN, PLAIN, colours, light, skin
 from .exam import Exam
-from .film import GRAIN, STRIP, Colour, Field, Grain, blurred, cloud, coarseness, fields
+from .film import GRAIN, Colour, Field, Grain, coarseness, fields
 from .lesions import Patch, Shape
 from .paint import Canvas, Curve, Labels, blob, smooth
 from .scene import Level
@@ -27,92 +26,9 @@ RIM = {host: f"{host} rim" for host in HOSTS}
 TISSUES = ("skin", "ink mark", "satellite spot", "mole", *RIM.values(), *HOSTS)
 """All from the satellite spot on is pigmented."""
 PARTS = {host: (host, RIM[host]) for host in HOSTS} | {"satellite spot": ("satellite spot",), "ink mark": ("ink mark",)}
-MILLIMETRE = 1000.0
-"""Lengths are in micrometres."""
-
-MELANIN = np.array([0.46, 0.76, 0.96])
-"""How strongly a unit of pigment dims red, green and blue."""
-STEPS = 100.0
-"""Levels of pigment to a unit of it."""
-PLAIN = 128.0
-"""The level of light at which colours are as they are."""
-COARSE = 64
-"""About how many cells across slow changes are computed on."""
+ROWS = 128
+"""Rows that are developed at a time."""
 HAIR: Colour = (44, 31, 25)
-TILE, CELLS = 640, 40
-
-
-class Slow(NamedTuple):
-    """A field that changes slowly, as whole numbers from 0 to 255, of which rows are made as they are needed.
-
-    Attributes:
-        coarse: its rows, as many as are known, in full width.
-        steps: from each of them to the next.
-        at, share: for every row of the image the known row above it and how far it is to the next, of 128.
-    """
-
-    coarse: Grain
-    steps: Grain
-    at: NDArray[np.intp]
-    share: Grain
-
-    @classmethod
-    def over(cls, field: NDArray[np.floating], native: int) -> "Slow":
-        """Stretch a small square field over an image."""
-        size = len(field)
-        place = np.clip((np.arange(native) + 0.5) * size / native - 0.5, 0, size - 1.001)
-        at = place.astype(int)
-        share = np.rint(128 * (place - at)).astype(np.int16)
-        cells = np.clip(field, 0, 255).astype(np.int16)
-        wide = cells.take(at, 1) + (np.diff(cells).take(at, 1) * share >> 7)
-        return cls(wide, np.diff(wide, axis=0), at, share[:, None])
-
-    def rows(self, rows: slice) -> Grain:
-        """Return some rows."""
-        at = self.at[rows]
-        found = self.steps.take(at, 0)
-        found *= self.share[rows]
-        found >>= 7
-        found += self.coarse.take(at, 0)
-        return found
-
-
-class Skin(NamedTuple):
-    """What makes the pigment that light passes through.
-
-    Attributes:
-        pigmented: ``(H, W) bool``.
-        tone: the level of pigment, where there is any.
-        strength: of its network.
-        network, furrows: 255 on their lines, the furrows at half the size.
-    """
-
-    pigmented: NDArray[np.bool_]
-    tone: Slow
-    strength: Slow
-    network: Labels
-    furrows: Labels
-
-    def rows(self, top: int, bottom: int) -> NDArray[np.int16]:
-        """Return the level of pigment of some rows, blurred by the optics."""
-        native = len(self.network)
-        first, last = max(0, top - 1), min(native, bottom + 1)
-        rows = slice(first, last)
-        level = self.network[rows].astype(np.int16)
-        level -= 90
-        level *= self.strength.rows(rows)
-        level >>= 7
-        level += 128
-        np.maximum(level, 30, out=level)
-        whole = level.view(np.uint16)
-        whole *= self.tone.rows(rows).view(np.uint16)
-        whole >>= 5
-        whole *= self.pigmented[rows].view(np.uint8)
-        half = np.repeat(np.repeat((self.furrows[first // 2 : last // 2 + 1] >> 3) + 24, 2, 0), 2, 1)
-        whole += half[first % 2 : first % 2 + last - first, :native]
-        soft = blurred(level)[top - first : bottom - first]
-        soft >>= 6
-        return np.minimum(soft, 255, out=soft)
 
 
 class Look(NamedTuple):
@@ -133,15 +49,15 @@ class Look(NamedTuple):
 
 LOOKS = {
     "globule": Look((48, 27, 20), 0.8, 0.9, 3),
-    "blue-white veil": Look((140, 152, 180), 0.72, 0.6, 6),
-    "white scar-like area": Look((230, 208, 198), 0.72, 0.65, 9),
+    "blue-white veil": Look((140, 152, 180), 0.72, 0.52, 5),
+    "white scar-like area": Look((230, 210, 202), 0.72, 0.65, 5),
     "milia-like cyst": Look((252, 243, 206), 0.84, 0.65, 3),
-    "milky-red area": Look((208, 92, 96), 0.76, 0.65, 8),
+    "milky-red area": Look((210, 76, 86), 0.84, 0.72, 6),
 }
 
 
 def _paint(rng: np.random.Generator, native: int, absent: Collection[str], level: Level) -> Canvas:
-    unit = native / (float(rng.uniform(10, 15)) * MILLIMETRE)
+    unit = native / float(rng.uniform(10, 15))
     radius = native * float(rng.uniform(0.31, 0.41))
     middle = native * (0.5 + rng.uniform(-0.02, 0.02, 2))
     canvas = Canvas(native, TISSUES, middle, (radius, radius), float(rng.uniform(0, math.pi)), unit)
@@ -201,19 +117,21 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     """Turn labels into colours: pigment and light, then what lies on the skin."""
     native = canvas.native
     grain, texture = fields(rng, native)
-    skin, light, table = _skin(rng, canvas, level), _light(rng, native), _colours(rng)
+    pitch = canvas.unit
+    body = skin(rng, canvas.labels >= TISSUES.index("satellite spot"), pitch, level.clutter)
+    lamp, table = light(rng, native), colours(rng)
     # Grain is below 2049, so 15 times it still fits.
     noise = np.int16(np.clip(round(2048 / GRAIN * PLAIN * 0.02 * level.noise * rng.uniform(0.8, 1.2)), 1, 15))
     fade = round(math.log2(coarseness(native)[1] / (PLAIN * 0.018)))
     pixels, lit = np.empty((native, native, 3), np.uint8), np.empty((native, native), np.uint8)
-    for top in range(0, native, STRIP):
-        rows = slice(top, min(top + STRIP, native))
-        strip = light.rows(rows)
+    for top in range(0, native, ROWS):
+        rows = slice(top, min(top + ROWS, native))
+        strip = lamp.rows(rows)
         strip += grain[rows] * noise >> 11
         strip += texture[rows] >> fade
         lit[rows] = np.clip(strip, 0, 255, out=strip)
         strip <<= 8
-        strip |= skin.rows(rows.start, rows.stop)
+        strip |= body.rows(rows.start, rows.stop)
         seen = table.take(strip.view(np.uint16)).view(np.uint8).reshape(*strip.shape, 4)
         # One channel at a time is three times as fast as all at once.
         for channel in range(3):
@@ -224,97 +142,17 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
         _show(rng, patch, pixels, lit, texture, level.contrast)
     for _ in range(round(level.clutter * float(rng.uniform(6, 11)))):
         _bubble(rng, pixels)
-    for _ in range(round(level.occlusion * float(rng.uniform(11, 18)))):
-        _hair(rng, pixels, canvas.unit * MILLIMETRE)
+    for _ in range(round(level.occlusion * float(rng.uniform(9, 15)))):
+        _hair(rng, pixels, pitch)
     if rng.random() < 0.5:
-        _scale(rng, pixels, canvas.unit * MILLIMETRE)
+        _scale(rng, pixels, pitch)
     return pixels
-
-
-def _colours(rng: np.random.Generator) -> NDArray[np.uint32]:
-    """Return the colour of each level of light (high byte) and of pigment (low byte)."""
-    skin = rng.uniform((226, 184, 164), (244, 204, 190))
-    melanin = MELANIN * rng.uniform(0.93, 1.07, 3)
-    seen = skin / PLAIN * np.exp(-melanin * np.arange(256)[:, None] / STEPS)
-    table = np.zeros((256, 256, 4), np.uint8)
-    for channel in range(3):
-        lit = np.multiply.outer(np.arange(256, dtype=np.float32), seen[:, channel].astype(np.float32))
-        table[..., channel] = np.minimum(lit, 255, out=lit)
-    return table.view(np.uint32).ravel()
-
-
-def _light(rng: np.random.Generator, native: int) -> Slow:
-    """Return levels of light: uneven, and often dark beyond the dermatoscope's round window."""
-    y, x = (np.indices((COARSE, COARSE), np.float32) + 0.5) / COARSE - 0.5 - rng.uniform(-0.02, 0.02, (2, 1, 1))
-    off = np.hypot(x, y)
-    light = PLAIN * rng.uniform(0.94, 1.04) * (1 + 0.025 * cloud(rng, COARSE, 3))
-    light *= 1 - rng.uniform(0.0, 0.35) * np.clip(off - 0.3, 0, None) / 0.4
-    if rng.random() < 0.45:
-        light *= np.clip((rng.uniform(0.62, 0.68) - off) / 0.02, 0.06, 1)
-    return Slow.over(light, native)
-
-
-def _skin(rng: np.random.Generator, canvas: Canvas, level: Level) -> Skin:
-    native, pitch = canvas.native, canvas.unit * MILLIMETRE
-    pigmented = canvas.labels >= TISSUES.index("satellite spot")
-    cells = pitch * float(rng.uniform(0.13, 0.2))
-    tone, strength = _tones(rng, pigmented, level.clutter)
-    network = _honeycomb(rng, native, cells, float(rng.uniform(0.8, 1.0)), 0.3)
-    furrows = _honeycomb(
-        rng, native // 2 + 1, pitch * float(rng.uniform(0.15, 0.2)), float(rng.uniform(0.5, 0.7)), math.pi
-    )
-    sharp = min(1.0, cells / 7)
-    return Skin(pigmented, Slow.over(tone, native), Slow.over(sharp * strength, native), network, furrows)
-
-
-def _tones(rng: np.random.Generator, pigmented: NDArray[np.bool_], clutter: float) -> tuple[Field, Field]:
-    """Return the level of pigment and the strength of its network, coarsely: both fade towards the border."""
-    step = max(1, len(pigmented) // COARSE)
-    depth = ndimage.distance_transform_edt(pigmented[step // 2 :: step, step // 2 :: step])
-    size = len(depth)
-    depth = depth / (0.4 * size)
-    rim, body, core = rng.uniform(0.16, 0.4), rng.uniform(0.6, 0.95), rng.uniform(0.0, 0.5)
-    inwards = 1 - np.exp(-depth / rng.uniform(0.04, 0.2))
-    tone = rim + (body - rim) * inwards + core * np.clip(depth - 0.2, 0, 0.7)
-    uneven = (0.09 + 0.04 * clutter) * cloud(rng, size, 4) + 0.06 * cloud(rng, size, 11)
-    patchy = rng.uniform(55, 95) * inwards * np.clip(1 + 0.45 * cloud(rng, size, 6), 0.1, 1.3)
-    return STEPS * tone * (1 + np.clip(uneven, -0.3, 0.3)), patchy
-
-
-def _honeycomb(rng: np.random.Generator, native: int, cell: float, squeeze: float, most: float) -> Labels:
-    """Return a network, 255 on its lines, of cells `cell` pixels wide, somewhere and turned by `most` or less."""
-    scale = TILE / CELLS / cell
-    turn = float(rng.uniform(-most, most))
-    a, b = scale * math.cos(turn), scale * math.sin(turn)
-    x, y = rng.uniform(0, TILE, 2)
-    middle = native / 2
-    tiles = _tiles(math.ceil((scale * native * 1.42 / squeeze + TILE) / TILE))
-    half = tiles.width / 2 - TILE / 2
-    across = (a / squeeze, b / squeeze)
-    matrix = (*across, half + x - middle * sum(across), -b, a, half + y - middle * (a - b))
-    return np.asarray(tiles.transform((native, native), Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST))
-
-
-@lru_cache
-def _tiles(count: int) -> Image.Image:
-    """Return `count` times `count` of a tile that repeats: the walls between jittered cells."""
-    rng = np.random.default_rng(7)
-    size = TILE // 2
-    row, column = np.indices((CELLS, CELLS)).reshape(2, -1)
-    spots = np.stack([row, column + row % 2 / 2], 1) + rng.uniform(-0.3, 0.3, (CELLS * CELLS, 2))
-    tree = spatial.cKDTree(spots % CELLS, boxsize=CELLS)
-    places = (np.indices((size, size)).reshape(2, -1).T + 0.5) * (CELLS / size)
-    first, second = tree.query(places, 2)[0].T
-    walls = np.clip(1.15 - (second - first) / 0.42, 0, 1).reshape(size, size)
-    tile = np.tile(walls, (3, 3)) * 255
-    smoothed = Image.fromarray(tile.astype(np.uint8)).resize((3 * TILE, 3 * TILE), Image.Resampling.BICUBIC)
-    return Image.fromarray(np.tile(np.asarray(smoothed)[TILE : 2 * TILE, TILE : 2 * TILE], (count, count)))
 
 
 def _speckle(rng: np.random.Generator, canvas: Canvas, pixels: Pixels, clutter: float) -> None:
     """Add dots finer than any globule, and pale openings of follicles, to the mole."""
-    pitch = canvas.unit * MILLIMETRE
-    for width, pigment, count in ((0.018, 0.55, 70), (0.05, -0.35, 16)):
+    pitch = canvas.unit
+    for width, pigment, count in ((0.018, 0.6, 30), (0.05, -0.35, 10)):
         for x, y in rng.uniform(0.15, 0.85, (round(clutter * count), 2)) * canvas.native:
             if canvas.labels[int(y), int(x)] > TISSUES.index("mole"):
                 spread = max(0.6, pitch * width * float(rng.uniform(0.7, 1.2)))
@@ -358,7 +196,9 @@ def _show(rng: np.random.Generator, patch: Patch, pixels: Pixels, lit: Labels, t
     cover = (look.rim + (1 - look.rim) * depth) * _softened(inside, 0.8)
     cover *= np.float32(min(0.96, look.opacity * contrast))
     mottle = patch.on(texture)[crop] * np.float32(look.mottle / coarseness(len(lit))[1])
-    colour = (look.colour * rng.uniform(0.96, 1.03, 3)).astype(np.float32) + mottle[..., None]
+    colour = (np.asarray(look.colour) * (rng.uniform(0.96, 1.03) + rng.normal(0, 0.006, 3))).astype(
+        np.float32
+    ) + mottle[..., None]
     colour *= (patch.on(lit)[crop] * np.float32(1 / PLAIN))[..., None]
     part = patch.on(pixels)[crop]
     part[:] = np.clip(part + cover[..., None] * (colour - part), 0, 255)
@@ -425,17 +265,16 @@ MOLE = Exam(
     hosts=tuple(HOSTS),
     flesh={host: (host,) for host in HOSTS},
     shapes={
-        "globule": Shape((85, 210), 4, 0.03, stretch=0.88),
-        "blue-white veil": Shape((170, 760), 4, 0.12, stretch=0.7),
-        "white scar-like area": Shape((170, 760), 6, 0.13, stretch=0.65),
-        "milia-like cyst": Shape((75, 180), 3, 0.02, stretch=0.9),
-        "milky-red area": Shape((170, 760), 5, 0.1, stretch=0.7),
+        "globule": Shape((0.085, 0.21), 4, 0.03, stretch=0.88),
+        "blue-white veil": Shape((0.17, 0.76), 4, 0.12, stretch=0.7),
+        "white scar-like area": Shape((0.17, 0.76), 6, 0.13, stretch=0.65),
+        "milia-like cyst": Shape((0.075, 0.18), 3, 0.02, stretch=0.9),
+        "milky-red area": Shape((0.17, 0.76), 5, 0.1, stretch=0.7),
     },
     organs=(*HOSTS, "satellite spot", "ink mark"),
     removable=("satellite spot", "ink mark"),
     measured=("blue-white veil", "white scar-like area", "milky-red area"),
-    etched=("blue-white veil", "milky-red area"),
-    unit="µm",
+    etched=("blue-white veil",),
     host="mole quarter",
     lesion="focal dermoscopic structure",
     accepted={

@@ -4,6 +4,7 @@ Everything on the slide is so much hematoxylin, eosin and brown, and colour is t
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,9 +86,13 @@ SITES = ((0.0, 0.0), (0.0, -0.88), (0.0, 0.88), (-0.88, 0.0), (0.88, 0.0))
 """Where there is stroma between the nests."""
 MOTTLE = 1.7
 """The grain of a lesion in micrometres."""
-LAYERS, BRIGHTEST = 32, 255 * 64
-"""Steps of thickness; the full range of a channel, a quarter of what its 16 bits hold."""
-THICKNESS, NOISE = 0.3, 16.0
+LAYERS, LAYER = 16, 256
+"""Steps of thickness; how fine one of them is reckoned, so that the label has room below."""
+UNEVEN = 310
+"""How far the thickness strays over a few pixels, and as far again over a large part of the image."""
+BRIGHTEST = 63
+"""The full range of a channel, a quarter of what its 8 bits hold."""
+THICKNESS, NOISE = 0.3, 17.0
 """The most that the section is thicker or thinner than it should be, and the most noise, in grey levels."""
 PLEOMORPHISM = {"uniform": 0.05, "pleomorphic": 0.28}
 """How much the radii of tumor nuclei vary."""
@@ -138,7 +143,7 @@ def _paint_nest(rng: np.random.Generator, canvas: Canvas, host: str, curve: Curv
     part = canvas.labels[rows, columns][: len(cloth), : len(cloth)]
     top, left = rng.integers(0, np.array(cloth.shape) - part.shape + 1)
     shades = cloth[top : top + part.shape[0], left : left + part.shape[1]]
-    np.copyto(part, shades + np.uint8(LABELS[first]), where=part == LABELS[first])
+    part += shades * (part == LABELS[first])
 
 
 def _paint_cells(rng: np.random.Generator, canvas: Canvas, outlines: Sequence[Curve], level: Level) -> None:
@@ -171,7 +176,7 @@ def _paint_fat(rng: np.random.Generator, canvas: Canvas, site: Curve) -> None:
     """Paint a group of fat cells, each an empty vacuole in a thin membrane."""
     gap = float(rng.uniform(44, 58)) * canvas.unit / canvas.axes[0]
     reach = float(rng.uniform(0.28, 0.42))
-    for spot in lattice(rng, site - reach, site + reach, gap, 0.1):
+    for spot in lattice(rng, np.maximum(site - reach, -1 - gap / 2), np.minimum(site + reach, 1 + gap / 2), gap, 0.1):
         cell = blob(rng, spot, rng.uniform(0.45, 0.56, 2) * gap, 0.05)
         canvas.fill("fat membrane", cell)
         canvas.fill("fat vacuole", spot + (cell - spot) * (1 - 2.2 / 25))
@@ -232,52 +237,74 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     native = canvas.native
     stains = STAINS * rng.uniform((0.85, 0.75, 1.0), (1.15, 1.2, 1.0))[:, None] * rng.uniform(0.93, 1.07, (3, 3))
     lamp = rng.uniform((238, 236, 238), (248, 246, 250))
-    grain, texture = fields(rng, native)
+    raw = rng.integers(0, 1 << 64, (native + 2) * (native // 8 + 1), np.uint64).view(np.int8)
+    raw = raw[: (native + 2) ** 2].reshape(native + 2, native + 2)
+    uneven = _uneven(native)
+    down, right = rng.integers(len(uneven) - native + 1, size=2)
     amounts = np.array(list(TISSUES.values()))
     thick = 1 + THICKNESS * np.linspace(-1, 1, LAYERS)[:, None, None]
     # The noise of the camera goes the way of the thickness: one look-up does for both.
     glow = level.noise * NOISE * np.linspace(1, -1, LAYERS)[:, None, None]
-    colours = np.zeros((LAYERS, 256), np.uint64)
-    colours[:, : len(TISSUES)] = _packed(lamp * np.exp(-thick * amounts @ stains) + glow)
+    colours = np.zeros((LAYERS, 256), np.uint32)
+    colours[:, : len(TISSUES)] = _packed(rng, lamp * np.exp(-thick * amounts @ stains) + glow)
     lesions = []
     for patch in patches:
         height, width = patch.inside.shape
         side = max(height, width)
         mottle = cloud(rng, side, max(2, round(side / canvas.unit / MOTTLE)))[:height, :width][patch.inside]
-        noise = patch.on(grain)[patch.inside] * (level.noise * NOISE / 2 / GRAIN)
+        noise = _grain(raw[patch.rows.start : patch.rows.stop + 2, patch.columns.start : patch.columns.stop + 2])
+        noise = noise[patch.inside] * (level.noise * NOISE / 2 / GRAIN)
         found = HOST + level.contrast**0.4 * (_amounts(rng, patch, mottle, canvas.unit) - HOST)
-        crop = np.zeros(patch.inside.shape, np.uint64)
-        crop[patch.inside] = _packed(lamp * np.exp(-np.maximum(found, 0) @ stains) + noise[:, None])
+        crop = np.zeros(patch.inside.shape, np.uint32)
+        crop[patch.inside] = _packed(rng, lamp * np.exp(-np.maximum(found, 0) @ stains) + noise[:, None])
         lesions.append((patch, crop))
     fold = _fold(rng, native, canvas.unit) if rng.random() < level.occlusion else None
-    denser = (BRIGHTEST * np.linspace(0, 1, BRIGHTEST + 1) ** rng.uniform(1.5, 1.9)).astype(np.uint16)
-    slow = (LAYERS / 2 + 0.5 + LAYERS / 12 * cloud(rng, native // 8 + 1, 6)).astype(np.float32)
+    denser = (BRIGHTEST * np.linspace(0, 1, BRIGHTEST + 1) ** rng.uniform(1.5, 1.9)).astype(np.uint8)
+    slow = (LAYERS * LAYER / 2 + UNEVEN * cloud(rng, native // 8 + 1, 6)).astype(np.int16).repeat(8, 1)[:, :native]
     pixels = np.empty((native, native, 3), np.uint8)
+    above = None
     for top in range(0, native, STRIP):
-        rows = slice(top, min(top + STRIP + 1, native))
-        seen = colours.take(_places(canvas.labels[rows], slow[top // 8 :], grain[rows], texture[rows]))
+        rows = slice(top, top + STRIP)
+        labels = canvas.labels[rows]
+        layer = _grain(raw[top : top + len(labels) + 2])
+        layer += uneven[down:, right : right + native][rows]
+        layer += slow[top // 8 :][: len(labels) // 8 + 1].repeat(8, 0)[: len(labels)]
+        seen = colours.take(_places(layer, labels), mode="clip")
         for patch, crop in lesions:
             _lay(seen, top, patch, crop)
         if fold is not None:
             folded = fold[rows]
-            seen[folded] = denser.take(seen[folded].view(np.uint16)).view(np.uint64)
-        pixels[top : top + STRIP] = _focused(seen)[:STRIP]
+            seen[folded] = denser.take(seen[folded].view(np.uint8)).view(np.uint32)
+        _focus(seen, seen[:1] if above is None else above, pixels[rows])
+        above = seen[-1:]
     return pixels
 
 
-def _places(labels: Labels, slow: Field, grain: Grain, texture: Grain) -> NDArray[np.int32]:
-    """Return where to look a strip's colours up: how thick the section is there, and the label."""
-    height, native = labels.shape
-    layer = grain * np.float32(LAYERS / 8 / GRAIN)
-    layer += texture * np.float32(LAYERS / 12 / coarseness(native)[1])
-    layer += np.repeat(np.repeat(slow[: height // 8 + 1], 8, 0)[:height], 8, 1)[:, :native]
-    places = np.clip(layer, 0, LAYERS - 1, out=layer).astype(np.int32)
-    places <<= 8
-    places += labels
-    return places
+@lru_cache(4)
+def _uneven(native: int) -> Grain:
+    """Return how the thickness strays over a few pixels, for somewhat more than an image."""
+    texture = fields(np.random.default_rng(0), native * 9 // 8)[1]
+    return (texture * np.float32(UNEVEN / coarseness(native * 9 // 8)[1])).astype(np.int16)
 
 
-def _lay(seen: NDArray[np.uint64], top: int, patch: Patch, crop: NDArray[np.uint64]) -> None:
+def _grain(raw: NDArray[np.int8]) -> Grain:
+    """Sum bytes by the kernel ``1 2 1`` each way; two rows and columns fewer come out."""
+    grain = raw.astype(np.int16)
+    for _ in range(2):
+        rows = grain[1:] + grain[:-1]
+        grain = rows[:, 1:] + rows[:, :-1]
+    return grain
+
+
+def _places(layer: Grain, labels: Labels) -> Grain:
+    """Return where to look colours up, given how thick the section is; `layer` is used up."""
+    np.clip(layer, 0, LAYERS * LAYER - 1, out=layer)
+    layer &= np.int16((LAYERS - 1) * LAYER)
+    layer |= labels
+    return layer
+
+
+def _lay(seen: NDArray[np.uint32], top: int, patch: Patch, crop: NDArray[np.uint32]) -> None:
     """Copy what a strip that begins at a row `top` has of a lesion."""
     first = patch.rows.start
     low, high = max(top, first), min(top + len(seen), first + len(crop))
@@ -286,21 +313,24 @@ def _lay(seen: NDArray[np.uint64], top: int, patch: Patch, crop: NDArray[np.uint
         np.copyto(seen[low - top : high - top, patch.columns], crop[part], where=patch.inside[part])
 
 
-def _packed(colours: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Pack colours ``(..., 3)`` into one number each: 16 bits a channel, of which white is `BRIGHTEST`."""
-    lanes = np.zeros((*colours.shape[:-1], 4), np.uint16)
-    lanes[..., :3] = np.clip(colours, 0, 255) * (BRIGHTEST / 255)
-    return lanes.view(np.uint64)[..., 0]
+def _packed(rng: np.random.Generator, colours: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Pack colours ``(..., 3)`` into one number each, so that four add up to a pixel; they are rounded by chance."""
+    lanes = np.zeros((*colours.shape[:-1], 4), np.uint8)
+    lanes[..., :3] = np.clip(colours / 4, 0, BRIGHTEST) + rng.random(colours.shape)
+    return lanes.view(np.uint32)[..., 0]
 
 
-def _focused(packed: NDArray[np.uint64]) -> Pixels:
-    """Average two by two packed colours, all channels at once, and unpack them."""
-    packed[:-1] += packed[1:]
-    packed[-1] *= 2
-    packed[:, :-1] += packed[:, 1:]
-    packed[:, -1] *= 2
-    size = packed.shape[::-1]
-    return np.asarray(Image.frombytes("RGB", size, packed.view(np.uint8).data, "raw", "RGBX;16L"))
+def _focus(packed: NDArray[np.uint32], above: NDArray[np.uint32], pixels: Pixels) -> None:
+    """Sum two by two packed colours, all channels at once, and unpack them; the row `above` comes before."""
+    rows = packed.copy()
+    rows[1:] += packed[:-1]
+    rows[:1] += above
+    wide = np.empty_like(rows)
+    np.add(rows[:, 1:], rows[:, :-1], out=wide[:, 1:])
+    np.add(rows[:, 0], rows[:, 0], out=wide[:, 0])
+    channels = wide.view(np.uint8).reshape(*wide.shape, 4)
+    for k in range(3):
+        pixels[..., k] = channels[..., k]
 
 
 def _fold(rng: np.random.Generator, native: int, unit: float) -> NDArray[np.bool_]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
+from PIL import Image, ImageFilter
 
+from .film import STRIP, cloud
 from .paint import Curve, Labels
 
 TURNS = 12
@@ -18,22 +18,40 @@ VARIANTS = 3
 SHADES = 6
 """Shades of collagen, from the clefts between fibres to the densest fibre."""
 WEAVE = (512, 256)
-"""Rows across the fibres, columns along them."""
+"""Rows across the fibres, columns along them: as many as a byte can count."""
 FINENESS = 3.0
 """Rows of the weave a micrometre."""
 ALONG = 0.8
 """Columns of the weave a micrometre."""
+CLUMPS = 28
+"""Patches of granular cytoplasm side by side."""
 GRID = 64
 """Points each way at which the course of the fibres is reckoned."""
 
 Floats = NDArray[np.float64]
+RING: Floats = np.array([[0, 0], *([np.cos(angle), np.sin(angle)] for angle in np.arange(8) * (np.pi / 4))])
+"""A middle and eight points around it."""
 
 
 class Stencil(NamedTuple):
-    """The pixels of a small thing, as distances from its middle in a flat image, and the part each belongs to."""
+    """The pixels of a small thing.
+
+    Attributes:
+        places: their distances from its middle in a flat image.
+        parts: what part each belongs to.
+        reach: how far it reaches from its middle each way.
+    """
 
     places: NDArray[np.intp]
     parts: Labels
+    reach: int
+
+    def cut(self, native: int, x: int, y: int) -> "Stencil":
+        """Leave out what would be beyond the border of an image with the middle at a pixel of it."""
+        rows, columns = np.divmod(self.places + native // 2, native)
+        rows, columns = rows + y, columns - native // 2 + x
+        inside = (rows >= 0) & (rows < native) & (columns >= 0) & (columns < native)
+        return Stencil(self.places[inside], self.parts[inside], self.reach)
 
 
 def press(labels: Labels, stencils: Sequence[Stencil], spots: Curve, first: Iterable[int]) -> None:
@@ -41,36 +59,28 @@ def press(labels: Labels, stencils: Sequence[Stencil], spots: Curve, first: Iter
     if not stencils:
         return
     native = len(labels)
-    sizes = [len(stencil.parts) for stencil in stencils]
     x, y = spots.astype(int).T
+    reach = max(stencil.reach for stencil in stencils)
+    outer = np.flatnonzero((np.minimum(x, y) < reach) | (np.maximum(x, y) >= native - reach))
+    stencils = list(stencils)
+    for k in outer.tolist():
+        stencils[k] = stencils[k].cut(native, x[k], y[k])
+    sizes = [len(stencil.parts) for stencil in stencils]
     places = np.concatenate([stencil.places for stencil in stencils])
     printed = np.concatenate([stencil.parts for stencil in stencils])
     printed += np.repeat(np.fromiter(first, np.uint8, len(sizes)), sizes)
-    reach = max(-int(stencil.places[0]) // native for stencil in stencils) + 1
-    outer = (np.minimum(x, y) < reach) | (np.maximum(x, y) >= native - reach)
-    if outer.any():
-        # What is left of the left border would come out at the right one.
-        near = np.repeat(outer, sizes)
-        rows, columns = np.divmod(places[near] + native // 2, native)
-        down, right = (np.repeat(at[outer], np.array(sizes)[outer]) for at in (y, x))
-        rows, columns = rows + down, columns - native // 2 + right
-        near[near] = (rows < 0) | (rows >= native) | (columns < 0) | (columns >= native)
-        places += np.repeat(y * native + x, sizes)
-        places, printed = places[~near], printed[~near]
-    else:
-        places += np.repeat(y * native + x, sizes)
+    places += np.repeat(y * native + x, sizes)
     labels.reshape(-1)[places] = printed
 
 
 def within(labels: Labels, points: Curve, reach: float, first: int, last: int) -> NDArray[np.bool_]:
     """Return which points ``(N, 2)`` have only labels from `first` to `last` as far as `reach` around them."""
-    angle = np.arange(8) * (np.pi / 4)
-    ring = np.concatenate([[[0, 0]], reach * np.stack([np.cos(angle), np.sin(angle)], 1)])
-    at = (points[:, None] + ring).astype(int)
-    inside = ((at >= 0) & (at < len(labels))).all((1, 2))
-    x, y = np.clip(at, 0, len(labels) - 1).transpose(2, 0, 1)
-    found = labels[y, x]
-    return np.asarray(inside & ((found >= first) & (found <= last)).all(1))
+    native = len(labels)
+    inside = (points.min(1) >= reach) & (points.max(1) < native - reach)
+    x, y = points.astype(int).T
+    around = np.rint(reach * RING).astype(int) @ (1, native)
+    found = labels.take(y * native + x + around[:, None], mode="clip")
+    return np.asarray(inside & (found - np.uint8(first) <= last - first).all(0))
 
 
 def lattice(rng: np.random.Generator, low: Curve, high: Curve, gap: float, loose: float) -> Curve:
@@ -81,7 +91,7 @@ def lattice(rng: np.random.Generator, low: Curve, high: Curve, gap: float, loose
     turn = rng.uniform(0, np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     points = gap * points @ np.array([[cos, sin], [-sin, cos]]) + (low + high) / 2
-    return np.asarray(points[((points > low) & (points < high)).all(1)])
+    return np.asarray(points[(points.T > low[:, None]).all(0) & (points.T < high[:, None]).all(0)])
 
 
 def sizes_in_pixels(lengths: NDArray[np.float64], step: int) -> list[int]:
@@ -113,17 +123,17 @@ def nucleus(native: int, radius: int, turn: int, variant: int) -> Stencil:
     """Return the nucleus of a tumor cell: its pale ground, clumped chromatin, the membrane and nucleoli."""
     rng = np.random.default_rng([radius, turn, variant])
     x, y = _grid(radius + radius // 3 + 1, np.pi * turn / TURNS)
-    narrow = rng.uniform(0.7, 0.88)
-    angle = np.arctan2(y, x)
-    wave = sum(rng.normal(0, 0.04) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in (2, 3, 4))
-    depth = np.hypot(x * narrow**0.5, y / narrow**0.5) / radius / (1 + wave)
-    mottle = ndimage.gaussian_filter(rng.standard_normal(x.shape), 0.09 * radius + 0.3)
-    mottle /= mottle.std()
+    narrow = rng.uniform(0.7, 0.88) ** 0.5
+    way = (x + 1j * y) / np.maximum(np.hypot(x, y), 1)
+    two, three, four = rng.normal(0, 0.04, 3) * np.exp(1j * rng.uniform(0, 2 * np.pi, 3))
+    wave = (way**2 * (two + way * (three + way * four))).real
+    depth = np.hypot(x * narrow, y / narrow) / radius / (1 + wave)
+    mottle = _mottle(rng, len(x), 0.09 * radius + 0.3)
     parts = np.where(mottle + 0.8 * depth > 1.1, 1, 0)
     parts[(depth > 1 - max(1.1, 0.08 * radius) / radius) & (mottle > -1.0)] = 2
-    for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
+    for _ in range(np.searchsorted((0.3, 0.8), rng.random())):
         at = rng.uniform(-0.38, 0.38, 2) * radius
-        parts[np.hypot(x - at[0], y - at[1]) < rng.uniform(0.14, 0.24) * radius] = 3
+        parts[(x - at[0]) ** 2 + (y - at[1]) ** 2 < (rng.uniform(0.14, 0.24) * radius) ** 2] = 3
     return _cut(native, parts, depth < 1)
 
 
@@ -132,8 +142,7 @@ def lymphocyte(native: int, radius: int, variant: int) -> Stencil:
     """Return the nucleus of a lymphocyte: its ground and coarse clumps of chromatin."""
     rng = np.random.default_rng([radius, variant])
     x, y = _grid(radius + 1, rng.uniform(0, np.pi))
-    mottle = ndimage.gaussian_filter(rng.standard_normal(x.shape), 0.16 * radius + 0.2)
-    clumped = (mottle > 0.3 * mottle.std()) | (np.hypot(x, y) > 0.85 * radius)
+    clumped = (_mottle(rng, len(x), 0.16 * radius + 0.2) > 0.3) | (np.hypot(x, y) > 0.85 * radius)
     return _cut(native, clumped, np.hypot(x, y / rng.uniform(0.88, 1.0)) < radius)
 
 
@@ -145,8 +154,7 @@ def spindle(native: int, radius: int, turn: int, variant: int) -> Stencil:
     bend = rng.uniform(-0.25, 0.25)
     half = np.maximum(0, 1 - (x / radius) ** 2) ** 0.7 * max(0.7, rng.uniform(0.13, 0.26) * radius)
     off = np.abs(y - bend * (x**2 / radius - radius / 3))
-    mottle = ndimage.gaussian_filter(rng.standard_normal(x.shape), 0.6)
-    return _cut(native, (mottle > 0.1) | (off > half - 1), off < half)
+    return _cut(native, (_mottle(rng, len(x), 0.6) > 0.2) | (off > half - 1), off < half)
 
 
 @lru_cache(256)
@@ -170,7 +178,20 @@ def dying(native: int, radius: int, variant: int) -> Stencil:
 def _cut(native: int, parts: NDArray[np.generic], inside: NDArray[np.bool_]) -> Stencil:
     rows, columns = np.nonzero(inside)
     middle = len(inside) // 2
-    return Stencil((rows - middle) * native + columns - middle, parts[inside].astype(np.uint8))
+    return Stencil((rows - middle) * native + columns - middle, parts[inside].astype(np.uint8), middle + 1)
+
+
+def _mottle(rng: np.random.Generator, side: int, coarse: float) -> Floats:
+    """Return noise ``(side, side)`` blurred by `coarse` pixels, with a standard deviation of 1."""
+    blur = _blur(side, coarse)
+    noise = blur @ rng.standard_normal((side, side)) @ blur
+    return np.asarray(noise / noise.std())
+
+
+@lru_cache(256)
+def _blur(side: int, coarse: float) -> Floats:
+    apart = np.arange(side)
+    return np.asarray(np.exp(-0.5 * ((apart - apart[:, None]) / coarse) ** 2))
 
 
 def _grid(half: int, turn: float) -> tuple[Floats, Floats]:
@@ -183,10 +204,14 @@ def _grid(half: int, turn: float) -> tuple[Floats, Floats]:
 def weave() -> Labels:
     """Return straight fibres along the rows, in shades from 0 to `SHADES` - 1; it repeats each way."""
     rng = np.random.default_rng(0)
-    cloth = np.zeros(WEAVE)
+    noise = np.fft.rfft2(rng.standard_normal(WEAVE))
+    rows, columns = np.fft.fftfreq(WEAVE[0])[:, None], np.fft.rfftfreq(WEAVE[1])
+    kept = np.zeros(noise.shape)
     for across, along, amount in ((1.4, 8.0, 0.6), (2.5, 16.0, 0.9), (9.0, 24.0, 0.6), (26.0, 40.0, 0.4)):
-        layer = ndimage.gaussian_filter(rng.standard_normal(WEAVE), (across, along), mode="wrap")
-        cloth += amount * layer / layer.std()
+        # Blurred by a Gaussian, noise keeps 1 / (4 pi across along) of its variance.
+        blurred = np.exp(-2 * np.pi**2 * ((across * rows) ** 2 + (along * columns) ** 2))
+        kept = np.hypot(kept, amount * (4 * np.pi * across * along) ** 0.5 * blurred)
+    cloth = np.fft.irfft2(noise * kept, WEAVE)
     return np.clip(SHADES * (0.6 + 0.17 * cloth), 0, SHADES - 1).astype(np.uint8).ravel()
 
 
@@ -194,11 +219,12 @@ def weave() -> Labels:
 def mottled(native: int) -> Labels:
     """Return granular cytoplasm in shades from 0 to 3, the commonest first, more than half as wide as an image."""
     rng = np.random.default_rng(0)
-    cloth = np.zeros((native * 5 // 8, native * 5 // 8))
-    for coarse, amount in ((2.2, 1.0), (12.0, 0.8)):
-        layer = ndimage.gaussian_filter(rng.standard_normal(cloth.shape), coarse * native / 1024)
-        cloth += amount * layer / layer.std()
-    return np.array([3, 1, 0, 2], np.uint8)[np.digitize(cloth, (-1.2, -0.3, 0.8))]
+    side = native * 5 // 8
+    specks = Image.fromarray(rng.integers(0, 256, (side, side), np.uint8))
+    fine = np.asarray(specks.filter(ImageFilter.GaussianBlur(2.2 * native / 1024)), np.float32)
+    cloth = (fine - fine.mean()) / fine.std() + np.float32(0.8) * cloud(rng, side, CLUMPS)
+    order = sum((cloth > least).view(np.uint8) for least in (-1.2, -0.3, 0.8))
+    return np.array([3, 1, 0, 2], np.uint8).take(order)
 
 
 class Course:
@@ -235,26 +261,26 @@ class Course:
         """Return ``(native, native)`` shades of the fibres."""
         rows, columns = WEAVE
         inner = (0.5, 0.5, GRID - 0.5, GRID - 0.5)
-        coarse = Image.fromarray((FINENESS * self._across + rng.uniform(2 * rows, 3 * rows)).astype(np.float32))
-        knots = native // 4 + 2
-        across = np.asarray(coarse.resize((native, knots), Image.Resampling.BICUBIC, box=inner))
-        rise = np.diff(across, axis=0)
+        # What is left of a row after rounding falls where the columns are counted, and makes way for them.
+        fine = columns * (FINENESS * self._across + rng.uniform(2 * rows, 3 * rows))
+        knots = -(-native // 8) + 1
+        coarse = Image.fromarray(fine.astype(np.float32)).resize((native, knots), Image.Resampling.BICUBIC, box=inner)
+        across = np.asarray(coarse).astype(np.int32)
         # Scaling the rows up the rest of the way is as good as linear by now, and done in strips it is cheaper.
-        at = np.arange(native) * ((knots - 1.001) / native)
-        share = (at % 1).astype(np.float32)[:, None]
-        at = at.astype(int)
+        rise = np.diff(across, axis=0)[:, None] >> 3
+        eighths = np.arange(8, dtype=np.int32)[:, None]
         step = np.arange(native) * (ALONG * self._width / native)
-        right = (np.cos(self.heading) * step).astype(np.int32)
-        down = (np.sin(self.heading) * step).astype(np.int32)[:, None]
+        right, down = (
+            (way * step).astype(np.int32).astype(np.uint8) for way in (np.cos(self.heading), np.sin(self.heading))
+        )
         shades = np.empty((native, native), np.uint8)
-        for top in range(0, native, 64):
-            strip = slice(top, top + 64)
-            line = rise[at[strip]]
-            line *= share[strip]
-            line += across[at[strip]]
-            place = line.astype(np.int32)
-            place &= rows - 1
-            place *= columns
-            place += (right + down[strip]) & (columns - 1)
-            weave().take(place, out=shades[strip])
+        for top in range(0, native, STRIP):
+            strip = shades[top : top + STRIP]
+            near = slice(top // 8, (top + len(strip) + 7) // 8)
+            line = rise[near] * eighths
+            line += across[near, None]
+            line &= (rows - 1) * columns
+            place = line.reshape(-1, native)[: len(strip)]
+            place |= right + down[top : top + STRIP, None]
+            strip[:] = weave().take(place)
         return shades
