@@ -13,7 +13,7 @@ from .film import Field, cloud
 from .paint import Canvas, Curve
 from .scene import Level
 
-ANGLES, RADII = 512, 320
+ANGLES, RADII = 384, 240
 """The polar grid."""
 FAR = 0.86
 """Its radius, as a share of the image's width; the lumen is never so far off the middle that more is seen."""
@@ -163,7 +163,7 @@ def _waves(rng: np.random.Generator, count: int, orders: int, falloff: float) ->
 def coloured(rng: np.random.Generator, canvas: Canvas, seen: Mucosa, level: Level) -> list[Field]:
     """Return the red, green and blue ``(w, w)`` of the wall with its vessels, bumps, mucus and glints."""
     work = len(seen.light)
-    bumps = _relief(rng, work, ((7, 0.05), (26, 0.035), (70, 0.028)))
+    bumps = _relief(rng, work, ((9, 0.06), (60, 0.034)))
     light = seen.light * (1 + bumps) * _vignette(work)
     shade = np.clip(light * 255, 0, 255).astype(np.intp)
     blood = _vessels(rng, canvas, work) * np.float32(rng.uniform(0.5, 0.85) / 255)
@@ -190,7 +190,7 @@ def _palette(rng: np.random.Generator) -> NDArray[np.float32]:
 
 def _relief(rng: np.random.Generator, work: int, octaves: Sequence[tuple[int, float]]) -> Field:
     """Return a random field ``(w, w)``, the sum of clouds of so many cells and such amplitudes, coarse ones first."""
-    side = min(work, 3 * octaves[-1][0])
+    side = min(work, 2 * octaves[-1][0])
     total = np.zeros((side, side), np.float32)
     for cells, amplitude in octaves:
         total += np.float32(amplitude) * cloud(rng, side, cells)
@@ -229,7 +229,7 @@ def _vessels(rng: np.random.Generator, canvas: Canvas, work: int) -> NDArray[np.
     pen = ImageDraw.Draw(sheet)
     scale = 2 * work
     centre = canvas.pixels(np.zeros((1, 2)))[0] / canvas.native
-    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (13, 2)), rng.uniform(0, 2 * np.pi, 13)
+    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (10, 2)), rng.uniform(0, 2 * np.pi, 10)
     for width, tone, steps in ((0.0056, 210, 16), (0.0036, 165, 11), (0.0024, 130, 8)):
         ways, turns = _walks(rng, starts, heading, steps)
         radius = np.exp(ways[..., 1])
@@ -252,7 +252,7 @@ def _walks(rng: np.random.Generator, starts: Curve, heading: Curve, steps: int) 
 
 def _glints(rng: np.random.Generator, seen: Mucosa, work: int, bumps: Field) -> Field:
     """Return the white that the wet surface throws back, ``(w, w)`` from 0 to 255: on crests above all."""
-    height = _relief(rng, work, ((6, 0.9), (30, 0.7), (90, 0.9)))
+    height = _relief(rng, work, ((10, 0.9), (90, 1.05)))
     height = height + 6 * bumps
     height += np.float32(2.2) * seen.crest
     height += np.float32(1.2) * seen.light
