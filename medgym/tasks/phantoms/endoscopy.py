@@ -210,7 +210,7 @@ def _bed(rng: np.random.Generator, patch: Patch, part: NDArray[np.uint8], outwar
     height, width = patch.inside.shape
     cells = Image.fromarray(part).resize((4, 4), Image.Resampling.BOX)
     colours = np.asarray(cells.resize((width, height), Image.Resampling.BICUBIC), np.float32)
-    step = 1 + int(patch.radius > 24)
+    step = 1 + int(patch.radius / 12)
     near = ndimage.distance_transform_edt(np.pad(patch.inside[::step, ::step], 1))[1:-1, 1:-1].astype(np.float32)
     near = ndimage.uniform_filter(near / near.max(), 1 + 2 * int(0.08 * patch.radius / step))
     depth = np.asarray(Image.fromarray(near).resize((width, height), Image.Resampling.BILINEAR))

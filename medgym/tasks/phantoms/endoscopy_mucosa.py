@@ -62,12 +62,12 @@ def mucosa(rng: np.random.Generator, canvas: Canvas) -> Mucosa:
 
 def _lumen(canvas: Canvas) -> Field:
     """Measure how far the lumen reaches in each direction."""
-    steps = np.arange(0.002, 0.25, 0.002)
+    steps = np.arange(0.004, 0.25, 0.004)
     angle = np.arange(0, ANGLES, 4) * (2 * np.pi / ANGLES)
     rays = np.stack([np.outer(steps, np.cos(angle)), np.outer(steps, np.sin(angle))], 2)
     columns, rows = canvas.pixels(rays).astype(np.intp).transpose(2, 0, 1)
     count = (canvas.labels[rows, columns] == canvas.tissues.index("lumen")).sum(0)
-    around = np.concatenate([count[-2:], count, count[:3]]) * 0.002
+    around = np.concatenate([count[-2:], count, count[:3]]) * 0.004
     smooth = np.convolve(around, (0.25, 0.5, 0.25), "same")[1:-1]
     return np.asarray(np.interp(np.arange(ANGLES) / 4, np.arange(-1, len(count) + 2), smooth), np.float32)
 
@@ -200,7 +200,7 @@ def _relief(rng: np.random.Generator, work: int, octaves: Sequence[tuple[int, fl
 def _blush(rng: np.random.Generator, work: int, clutter: float) -> Field:
     """Return where mucosa is redder or paler than elsewhere, ``(w, w)``; clutter adds blotches without a border."""
     side = min(work, 64)
-    red = np.float32(0.04) * cloud(rng, side, 4) + np.float32(0.025) * cloud(rng, side, 16)
+    red = np.float32(0.045) * cloud(rng, side, 10)
     red += np.float32(0.3 * clutter) * np.clip(cloud(rng, side, 9) - np.float32(1.2), 0, 1)
     return np.asarray(Image.fromarray(red).resize((work, work), Image.Resampling.BILINEAR))
 
