@@ -197,7 +197,8 @@ def _lay(
 
 def _set_apart(finding: str, toned: Field, part: NDArray[np.uint8], inside: NDArray[np.bool_]) -> None:
     """Strengthen the finding's own tone where its mean is about that of the wall around it."""
-    gap = toned[inside].mean(0) - part[~inside].mean(0)
+    lit = ~inside & (part[..., 0] > 30)
+    gap = toned[inside].mean(0) - part[lit if lit.any() else ~inside].mean(0)
     tone = np.array(TONES[finding], np.float32)
     if np.abs(gap).max() < DISTINCT:
         toned += tone * (DISTINCT - gap[tone.argmax()])
@@ -297,7 +298,7 @@ def _clot(rng: np.random.Generator, bed: Bed, patch: Patch, outward: Curve, cont
 
 LOOKS = {"polyp": _polyp, "ulcer": _ulcer, "lipoma": _lipoma, "blood clot": _clot}
 TONES = {"polyp": (1.0, 0.1, 0.1), "ulcer": (0.5, 0.9, 1.0), "lipoma": (0.8, 1.0, 0.2)}
-DISTINCT = 26.0
+DISTINCT = 32.0
 """The least difference, in one channel, of a lesion's mean from the wall around it, in grey levels."""
 ETCHED = ("polyp",)
 MIDDLING = (68.0, 195.0)
