@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .paint import Labels
-
 Grain = NDArray[np.int16]
 Field = NDArray[np.float32]
 Colour = tuple[float, float, float]
@@ -71,33 +69,14 @@ def cloud(rng: np.random.Generator, native: int, cells: int) -> Field:
     return np.asarray(Image.fromarray(coarse).resize((native, native), Image.Resampling.BICUBIC, box=inner))
 
 
-def tinted(labels: Labels, colours: Sequence[Colour] | NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Look colours up: ``(H, W, 3) uint8`` from labels and a colour for each; labels beyond them are black."""
-    table = np.zeros((256, 4), np.uint8)
-    table[: len(colours), :3] = np.clip(np.rint(colours), 0, 255)
-    return table.view(np.uint32)[:, 0].take(labels).view(np.uint8).reshape(*labels.shape, 4)[..., :3]
-
-
-def developed(
-    plain: NDArray[Any], *, light: Field | None = None, added: Sequence[tuple[NDArray[Any], float]] = ()
-) -> NDArray[np.uint8]:
-    """Return ``plain * light + the sum of field * amplitude``, cut to 0 to 255, strip by strip.
-
-    Args:
-        plain: ``(H, W)`` or ``(H, W, 3)`` of any number type.
-        light: ``(H, W)`` factors; None for 1.
-        added: fields ``(H, W)``, added to all channels alike, or of the shape of `plain`, each with its amplitude.
-    """
+def developed(plain: NDArray[Any], *fields: tuple[NDArray[Any], float]) -> NDArray[np.uint8]:
+    """Add fields, each with its amplitude, to an image, all ``(H, W)``, and cut to 0 to 255, strip by strip."""
     pixels = np.empty(plain.shape, np.uint8)
-    wide = (..., None) if plain.ndim == 3 else (...,)
     for top in range(0, len(plain), STRIP):
         rows = slice(top, top + STRIP)
         strip = plain[rows].astype(np.float32)
-        if light is not None:
-            strip *= light[rows][wide]
-        for field, amplitude in added:
-            part = field[rows] * np.float32(amplitude)
-            strip += part if part.ndim == strip.ndim else part[wide]
+        for field, amplitude in fields:
+            strip += field[rows] * np.float32(amplitude)
         pixels[rows] = np.clip(strip, 0, 255, out=strip)
     return pixels
 

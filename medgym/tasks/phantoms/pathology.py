@@ -252,8 +252,8 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
         height, width = patch.inside.shape
         side = max(height, width)
         mottle = cloud(rng, side, max(2, round(side / canvas.unit / MOTTLE)))[:height, :width][patch.inside]
-        noise = _grain(raw[patch.rows.start : patch.rows.stop + 2, patch.columns.start : patch.columns.stop + 2])
-        noise = noise[patch.inside] * (level.noise * NOISE / 2 / GRAIN)
+        grain = _grain(raw[patch.rows.start : patch.rows.stop + 2, patch.columns.start : patch.columns.stop + 2])
+        noise = grain[patch.inside] * (level.noise * NOISE / 2 / GRAIN)
         found = HOST + level.contrast**0.4 * (_amounts(rng, patch, mottle, canvas.unit) - HOST)
         crop = np.zeros(patch.inside.shape, np.uint32)
         crop[patch.inside] = _packed(rng, lamp * np.exp(-np.maximum(found, 0) @ stains) + noise[:, None])
@@ -267,7 +267,7 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
         rows = slice(top, top + STRIP)
         labels = canvas.labels[rows]
         layer = _grain(raw[top : top + len(labels) + 2])
-        layer += uneven[down:, right : right + native][rows]
+        layer += uneven[down + top :, right : right + native][: len(labels)]
         layer += slow[top // 8 :][: len(labels) // 8 + 1].repeat(8, 0)[: len(labels)]
         seen = colours.take(_places(layer, labels), mode="clip")
         for patch, crop in lesions:

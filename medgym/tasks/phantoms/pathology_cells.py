@@ -1,6 +1,6 @@
 """Cells and fibres of a tissue section: stencils that are made once, like type, and pressed onto the labels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ GRID = 64
 """Points each way at which the course of the fibres is reckoned."""
 
 Floats = NDArray[np.float64]
+Drawing = tuple[NDArray[np.generic], NDArray[np.bool_]]
+"""The parts of a small thing in a square around its middle, and where in it the thing is."""
 RING: Floats = np.array([[0, 0], *([np.cos(angle), np.sin(angle)] for angle in np.arange(8) * (np.pi / 4))])
 """A middle and eight points around it."""
 
@@ -91,7 +93,7 @@ def lattice(rng: np.random.Generator, low: Curve, high: Curve, gap: float, loose
     turn = rng.uniform(0, np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     points = gap * points @ np.array([[cos, sin], [-sin, cos]]) + (low + high) / 2
-    return np.asarray(points[(points.T > low[:, None]).all(0) & (points.T < high[:, None]).all(0)])
+    return np.asarray(points[((low < points) & (points < high)).all(1)])
 
 
 def sizes_in_pixels(lengths: NDArray[np.float64], step: int) -> list[int]:
@@ -121,6 +123,11 @@ def along(rng: np.random.Generator, outline: Curve, gap: float, inset: float) ->
 @lru_cache(8192)
 def nucleus(native: int, radius: int, turn: int, variant: int) -> Stencil:
     """Return the nucleus of a tumor cell: its pale ground, clumped chromatin, the membrane and nucleoli."""
+    return _turned(native, _nucleus, radius, turn, variant)
+
+
+@lru_cache(2048)
+def _nucleus(radius: int, turn: int, variant: int) -> Drawing:
     rng = np.random.default_rng([radius, turn, variant])
     x, y = _grid(radius + radius // 3 + 1, np.pi * turn / TURNS)
     narrow = rng.uniform(0.7, 0.88) ** 0.5
@@ -134,7 +141,7 @@ def nucleus(native: int, radius: int, turn: int, variant: int) -> Stencil:
     for _ in range(np.searchsorted((0.3, 0.8), rng.random())):
         at = rng.uniform(-0.38, 0.38, 2) * radius
         parts[(x - at[0]) ** 2 + (y - at[1]) ** 2 < (rng.uniform(0.14, 0.24) * radius) ** 2] = 3
-    return _cut(native, parts, depth < 1)
+    return parts, depth < 1
 
 
 @lru_cache(256)
@@ -149,12 +156,17 @@ def lymphocyte(native: int, radius: int, variant: int) -> Stencil:
 @lru_cache(2048)
 def spindle(native: int, radius: int, turn: int, variant: int) -> Stencil:
     """Return the nucleus of a fibroblast, `radius` half its length: its ground and its chromatin."""
+    return _turned(native, _spindle, radius, turn, variant)
+
+
+@lru_cache(512)
+def _spindle(radius: int, turn: int, variant: int) -> Drawing:
     rng = np.random.default_rng([radius, turn, variant])
     x, y = _grid(radius + 2, np.pi * turn / TURNS)
     bend = rng.uniform(-0.25, 0.25)
     half = np.maximum(0, 1 - (x / radius) ** 2) ** 0.7 * max(0.7, rng.uniform(0.13, 0.26) * radius)
     off = np.abs(y - bend * (x**2 / radius - radius / 3))
-    return _cut(native, (_mottle(rng, len(x), 0.6) > 0.2) | (off > half - 1), off < half)
+    return (_mottle(rng, len(x), 0.6) > 0.2) | (off > half - 1), off < half
 
 
 @lru_cache(256)
@@ -173,6 +185,18 @@ def dying(native: int, radius: int, variant: int) -> Stencil:
     for at in rng.uniform(-0.35, 0.35, (3, 2)) * radius:
         parts[np.hypot(x - at[0], y - at[1]) < rng.uniform(0.15, 0.32) * radius] = 2
     return _cut(native, parts, np.hypot(x, y) < radius)
+
+
+def _turned(native: int, draw: Callable[[int, int, int], Drawing], radius: int, turn: int, variant: int) -> Stencil:
+    """Draw turns up to an eighth of a circle; mirrored at the diagonal and upright they make up all the others."""
+    steep = min(turn, TURNS - turn)
+    flat = min(steep, TURNS // 2 - steep)
+    parts, inside = draw(radius, flat, variant)
+    if flat != steep:
+        parts, inside = parts.T, inside.T
+    if steep != turn:
+        parts, inside = parts[:, ::-1], inside[:, ::-1]
+    return _cut(native, parts, inside)
 
 
 def _cut(native: int, parts: NDArray[np.generic], inside: NDArray[np.bool_]) -> Stencil:
@@ -223,8 +247,8 @@ def mottled(native: int) -> Labels:
     specks = Image.fromarray(rng.integers(0, 256, (side, side), np.uint8))
     fine = np.asarray(specks.filter(ImageFilter.GaussianBlur(2.2 * native / 1024)), np.float32)
     cloth = (fine - fine.mean()) / fine.std() + np.float32(0.8) * cloud(rng, side, CLUMPS)
-    order = sum((cloth > least).view(np.uint8) for least in (-1.2, -0.3, 0.8))
-    return np.array([3, 1, 0, 2], np.uint8).take(order)
+    order = (cloth > -1.2).view(np.uint8) + (cloth > -0.3) + (cloth > 0.8)
+    return np.asarray(np.array([3, 1, 0, 2], np.uint8).take(order))
 
 
 class Course:

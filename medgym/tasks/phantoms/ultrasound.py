@@ -140,7 +140,7 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
     for _ in range(scan.doublings):
         wide = doubled(wide)
     beams = wide.ravel().take(scan.beams)
-    pixels = developed(seen, added=[(beams, 1.0)])
+    pixels = developed(seen, (beams, 1.0))
     _mark_depth(pixels, canvas.unit)
     return pixels
 

@@ -71,7 +71,7 @@ def _expose(rng: np.random.Generator, canvas: Canvas, patches: Sequence[Patch], 
         part[:] = np.clip(part + _added(rng, patch, canvas, level.contrast), 0, 255)
     grain, texture = fields(rng, native)
     noise = level.noise * rng.uniform(2.2, 3.4)
-    return developed(shown, added=[(grain, noise / GRAIN), (texture, 1.6 / coarseness(native)[1])])
+    return developed(shown, (grain, noise / GRAIN), (texture, 1.6 / coarseness(native)[1]))
 
 
 def _film(gain: float, base: float) -> Labels:
