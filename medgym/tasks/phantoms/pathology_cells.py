@@ -166,7 +166,9 @@ def _spindle(radius: int, turn: int, variant: int) -> Drawing:
     bend = rng.uniform(-0.25, 0.25)
     half = np.maximum(0, 1 - (x / radius) ** 2) ** 0.7 * max(0.7, rng.uniform(0.13, 0.26) * radius)
     off = np.abs(y - bend * (x**2 / radius - radius / 3))
-    return (_mottle(rng, len(x), 0.6) > 0.2) | (off > half - 1), off < half
+    noise = rng.random((len(x) + 1, len(x) + 1), np.float32)
+    rows = noise[1:] + noise[:-1]
+    return (rows[:, 1:] + rows[:, :-1] > 2.12) | (off > half - 1), off < half
 
 
 @lru_cache(256)
