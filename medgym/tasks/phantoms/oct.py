@@ -236,7 +236,7 @@ def _toned(rng: np.random.Generator, patch: Patch, plain: Grain, texture: Grain,
     apart = look.grey * rng.uniform(0.95, 1.05) - around
     if look.apart:
         apart = max(apart, look.apart)
-    tone = around + contrast**0.75 * apart
+    tone = around + contrast**0.5 * apart
     mottle = patch.on(texture) * np.float32(look.coarse / coarseness(len(plain))[1])
     np.copyto(part, np.clip(tone + mottle, 4, 300).astype(np.int16), where=patch.inside)
 
