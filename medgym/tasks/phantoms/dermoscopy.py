@@ -157,11 +157,11 @@ def _speckle(rng: np.random.Generator, canvas: Canvas, pixels: Pixels, clutter: 
             if canvas.labels[int(y), int(x)] > TISSUES.index("mole"):
                 spread = max(0.6, pitch * width * float(rng.uniform(0.7, 1.2)))
                 reach = int(3 * spread) + 1
-                crop = slice(int(y) - reach, int(y) + reach + 1), slice(int(x) - reach, int(x) + reach + 1)
-                v, u = np.ogrid[crop]
-                spot = np.exp(-((u + 0.5 - x) ** 2 + (v + 0.5 - y) ** 2) / (2 * spread**2))
-                seen = pixels[crop] * np.exp(-pigment * spot[..., None] * MELANIN)
-                pixels[crop] = np.minimum(seen, 255)
+                off = np.arange(-reach, reach + 1) + 0.5
+                down, across = (np.exp((off - v % 1) ** 2 / (-2 * spread**2)) for v in (y, x))
+                spot = np.multiply.outer(down, across)[..., None]
+                part = pixels[int(y) - reach : int(y) + reach + 1, int(x) - reach : int(x) + reach + 1]
+                part[:] = np.minimum(part * np.exp(spot * (-pigment * MELANIN)), 255)
 
 
 def _ink(rng: np.random.Generator, canvas: Canvas, pixels: Pixels, texture: Grain) -> None:
@@ -224,7 +224,7 @@ def _bubble(rng: np.random.Generator, pixels: Pixels) -> None:
 def _hair(rng: np.random.Generator, pixels: Pixels, pitch: float) -> None:
     """Lay a hair over the skin: a dark curve, thinner towards its tip."""
     native = len(pixels)
-    picture = pixels if rng.random() < 0.5 else pixels.transpose(1, 0, 2)
+    steps = (native, 1) if rng.random() < 0.5 else (1, native)
     t = np.linspace(0, 1, round(native * float(rng.uniform(0.3, 0.9))))
     t = t if rng.random() < 0.5 else 1 - t
     slope, bend = rng.normal(0, 0.45), rng.normal(0, 0.35)
@@ -234,13 +234,13 @@ def _hair(rng: np.random.Generator, pixels: Pixels, pitch: float) -> None:
     half = pitch * rng.uniform(0.02, 0.038) * (1 - t**3) * steep
     reach = int(half.max()) + 2
     across = np.floor(middle).astype(int)[:, None] + np.arange(-reach, reach + 1)
-    cover = np.clip(half[:, None] + 0.5 - np.abs(across + 0.5 - middle[:, None]), 0, 1)
+    cover = np.minimum(half[:, None] + 0.5 - np.abs(across + 0.5 - middle[:, None]), 1)
+    seen = (cover > 0) & (across >= 0) & (across < native) & ((along >= 0) & (along < native))[:, None]
     cover *= np.minimum(1, 2 * half)[:, None] * rng.uniform(0.78, 0.92)
-    rows = np.broadcast_to(along[:, None], across.shape)
-    seen = (rows >= 0) & (rows < native) & (across >= 0) & (across < native) & (cover > 0)
-    rows, across, part = rows[seen], across[seen], cover[seen][:, None]
+    at, part = (along[:, None] * steps[0] + across * steps[1])[seen], cover[seen]
     colour = np.asarray(HAIR) * rng.uniform(0.6, 1.6)
-    picture[rows, across] = picture[rows, across] * (1 - part) + colour * part
+    flat = pixels.reshape(-1, 3)
+    flat[at] = flat.take(at, 0) * (1 - part)[:, None] + np.multiply.outer(part, colour)
 
 
 def _scale(rng: np.random.Generator, pixels: Pixels, pitch: float) -> None:

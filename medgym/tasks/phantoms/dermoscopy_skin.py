@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, spatial
+from scipy import ndimage
 
 from .film import Field, Grain, blurred, cloud
 from .paint import Labels
@@ -165,12 +165,20 @@ def _tiles() -> Image.Image:
     """Return a tile that repeats, `TILES` times each way: the walls between jittered cells."""
     rng = np.random.default_rng(7)
     size = TILE // 2
-    row, column = np.indices((CELLS, CELLS)).reshape(2, -1)
-    spots = np.stack([row, column + row % 2 / 2], 1) + rng.uniform(-0.3, 0.3, (CELLS * CELLS, 2))
-    tree = spatial.cKDTree(spots % CELLS, boxsize=CELLS)
-    places = (np.indices((size, size)).reshape(2, -1).T + 0.5) * (CELLS / size)
-    first, second = tree.query(places, 2)[0].T
-    walls = np.clip(1.15 - (second - first) / 0.42, 0, 1).reshape(size, size)
-    tile = np.tile(walls, (3, 3)) * 255
-    smoothed = Image.fromarray(tile.astype(np.uint8)).resize((3 * TILE, 3 * TILE), Image.Resampling.BICUBIC)
-    return Image.fromarray(np.tile(np.asarray(smoothed)[TILE : 2 * TILE, TILE : 2 * TILE], (TILES, TILES)))
+    off = rng.uniform(-0.3, 0.3, (CELLS, CELLS, 2))
+    down, across = off[..., 0], off[..., 1] + np.arange(CELLS)[:, None] % 2 / 2
+    place = (np.arange(size) + 0.5) * (CELLS / size)
+    cell = place.astype(int)
+    first, second = np.full((2, size, size), np.inf)
+    # Spots further off than two cells are never among the two nearest.
+    for up, left in np.ndindex(5, 5):
+        rows, columns = ((cell + step - 2) % CELLS for step in (up, left))
+        y, x = (place % 1 - step + 2 for step in (up, left))
+        y, x = y[:, None] - down.take(rows, 0).take(columns, 1), x - across.take(rows, 0).take(columns, 1)
+        distance = y * y + x * x
+        second = np.minimum(second, np.maximum(first, distance))
+        first = np.minimum(first, distance)
+    walls = np.clip(1.15 - (np.sqrt(second) - np.sqrt(first)) / 0.42, 0, 1)
+    wide = Image.fromarray(np.pad((walls * 255).astype(np.uint8), 4, mode="wrap"))
+    smoothed = wide.resize((TILE, TILE), Image.Resampling.BICUBIC, (4, 4, 4 + size, 4 + size))
+    return Image.fromarray(np.tile(np.asarray(smoothed), (TILES, TILES)))

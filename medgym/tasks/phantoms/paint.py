@@ -21,8 +21,6 @@ Place = Sequence[float] | NDArray[np.float64]
 Line = tuple[Curve, float]
 """An open line and its width in pixels."""
 Labels = NDArray[np.uint8]
-COLUMNS = 64
-"""Columns that are searched for runs at a time: they stay in the processor's cache."""
 
 
 class Canvas:
@@ -118,24 +116,13 @@ class Canvas:
 
     def masks(self, parts: Sequence[Sequence[str]]) -> list[Mask]:
         """Encode the mask of each group of tissues: the runs of the whole canvas are found once for all."""
-        index = {name: label for label, name in enumerate(self.tissues)}
-        groups = [0] * len(index)
-        for k, tissues in enumerate(parts):
-            for name in tissues:
-                groups[index[name]] |= 1 << k
-        kinds = list(dict.fromkeys(groups))
-        table = np.array([kinds.index(several) for several in groups], np.uint8)
-        found: list[tuple[Labels, NDArray[np.intp]]] = []
-        for left in range(0, self.native, COLUMNS):
-            # COCO counts runs down the columns. Most borders are between labels that belong to the same groups.
-            flat = self.labels[:, left : left + COLUMNS].T.ravel()
-            starts = _starts(flat)
-            runs = table.take(flat[starts])
-            kept = _starts(runs)
-            found.append((runs[kept], starts[kept] + left * self.native))
-        runs, starts = (np.concatenate(several) for several in zip(*found, strict=True))
-        held = [np.array([bool(several >> k & 1) for several in kinds]) for k in range(len(parts))]
-        return [self._encoded(kinds_held.take(runs), starts) for kinds_held in held]
+        # COCO counts runs down the columns.
+        flat = self.labels.T.ravel()
+        begins = np.ones(len(flat), bool)
+        np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+        starts = np.flatnonzero(begins)
+        runs = flat[starts]
+        return [self._encoded(self.among(tissues, runs), starts) for tissues in parts]
 
     def _encoded(self, inside: Bits, starts: NDArray[np.intp]) -> Mask:
         native = self.native
@@ -149,11 +136,6 @@ def _spans(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Return the first and the last of each stretch of consecutive numbers that sorted ones consist of."""
     cuts = [k for k in range(1, len(numbers)) if numbers[k] > numbers[k - 1] + 1]
     return [(numbers[k], numbers[end - 1]) for k, end in zip([0, *cuts], [*cuts, len(numbers)], strict=True) if end]
-
-
-def _starts(flat: Labels) -> NDArray[np.intp]:
-    """Return where the runs of equal labels begin."""
-    return np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
 
 
 def _drawable(native: int) -> tuple[Labels, ImageDraw.ImageDraw]:
