@@ -126,8 +126,12 @@ def _place(
     native = canvas.native
     step = max(1, native // 96)
     free = canvas.among(tissues, canvas.labels[::step, ::step])
-    # The edge of the image is a border too, or lesions would be cut.
-    room = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * step
+    room = np.zeros(free.shape)
+    across, down = np.flatnonzero(free.any(0)), np.flatnonzero(free.any(1))
+    if len(down):
+        held = np.s_[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+        # The edge of the image is a border too, or lesions would be cut.
+        room[held] = ndimage.distance_transform_edt(np.pad(free[held], 1))[1:-1, 1:-1] * step
     if quadrant is not None:
         at = (np.arange(free.shape[0]) * step + 0.5) / native - 0.5
         column, row = (at > 0.05 if side else at < -0.05 for side in quadrant)
