@@ -1,7 +1,6 @@
 """Mucosa of a tube as an endoscope lights it: computed in polar coordinates around the lumen, then laid out."""
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,23 +8,44 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .film import Field, cloud
+from .film import GRAIN, STRIP, Field, Grain, cloud
 from .paint import Canvas, Curve
 from .scene import Level
 
-ANGLES, RADII = 384, 240
-"""The polar grid."""
-FAR = 0.86
-"""Its radius, as a share of the image's width; the lumen is never so far off the middle that more is seen."""
-FINE = 128
-"""Steps that the profile of a fold has across its width."""
-SHIFT = 0.1
+Plane = NDArray[np.int16]
+
+ANGLES = 320
+"""Directions of the polar grid."""
+LEAST_STEPS = 96
+"""The fewest radii of the polar grid."""
+FAR = 0.79
+"""The radius of the polar grid, as a share of the image's width: to the corner that is farthest from any lumen."""
+EDGE = np.float32(5)
+"""How sharp the edge of a fold is."""
+DRY = np.float32(12)
+"""What keeps the lumen from glinting."""
+FINER = 8
+"""Steps of a grey level: colours stay fine until the camera's noise is on them."""
+LIGHT = 4096
+"""Steps of full light."""
+RELIEF = 512
+"""Steps of a coarse field's unit while it is scaled up."""
+LUMEN_STEP = 0.003
+"""How finely the lumen is measured, as a share of the image's width."""
+SHIFT = 0.05
 """How far off the middle the lumen may lie."""
-TONES = ((232.0, 0.62), (152.0, 0.95), (122.0, 1.0))
-"""Of red, green and blue: mucosa in full light, and the exponent of the light."""
+TONES = ((232.0, 0.66), (152.0, 0.07), (122.0, 0.0))
+"""Of red, green and blue: mucosa in full light, and the share of it that grows with the root of the light."""
 BLOOD = (0.14, 0.46, 0.40)
 """The share of each channel that a vessel absorbs."""
-MUCUS = (236.0, 220.0, 180.0)
+STOOL = (0.25, 0.45, 0.8)
+"""The share of each that a fleck of stool absorbs."""
+GLINT = (255, 250, 244)
+"""What a glint adds to each."""
+LEAST_SOILED = 128
+"""The least width in which dirt is far smaller than lesions."""
+FOAM = 0.3
+"""How white a bubble's edge is."""
 
 
 class Mucosa(NamedTuple):
@@ -33,43 +53,65 @@ class Mucosa(NamedTuple):
 
     Attributes:
         light: ``(w, w)``, from 0 to 1.
-        crest: ``(w, w)``, how far a fold's edge faces the light.
-        reach: the radius of the lumen in each of `ANGLES` directions, as a share of the width.
-        folds: the radius of each fold in each direction.
+        sheen: how easily it glints, at half of that resolution; far below 0 in the lumen.
     """
 
     light: Field
-    crest: Field
-    reach: Field
-    folds: Field
+    sheen: Field
 
 
 def working(native: int) -> int:
     """Return the width that mucosa is computed at: what an endoscope resolves is no finer than two pixels."""
-    return (native + 1) // 2 if native >= 512 else native
+    return half(native)
+
+
+def half(side: int) -> int:
+    """Return half of a width, rounded up."""
+    return (side + 1) // 2
+
+
+def doubled(small: Plane) -> Plane:
+    """Scale ``(h, w)`` up by two, linearly; up to a quarter of what 16 bits hold."""
+    height, width = small.shape
+    wide, tall = (np.empty((rows, 2 * width), np.int16) for rows in (height, 2 * height))
+    # Columns first: rows of the large image are then made of whole rows.
+    _between(small.T, wide.T)
+    _between(wide, tall)
+    return tall
+
+
+def _between(rows: Plane, twice: Plane) -> None:
+    """Fill in twice as many rows."""
+    thrice = 3 * rows
+    twice[0], twice[-1] = rows[0], rows[-1]
+    for these, before in ((twice[2::2], thrice[1:] + rows[:-1]), (twice[1:-1:2], thrice[:-1] + rows[1:])):
+        np.right_shift(before, 2, out=these)
 
 
 def mucosa(rng: np.random.Generator, canvas: Canvas) -> Mucosa:
     """Light the wall around the lumen that is on the canvas."""
-    x, y = canvas.pixels(np.zeros((1, 2)))[0] / canvas.native
+    x, y = (float(v) for v in canvas.pixels(np.zeros((1, 2)))[0] / canvas.native)
     reach = _lumen(canvas)
     folds, strength = _folds(rng, reach)
-    light, crest = _shaded(rng, reach, folds, strength)
     work = working(canvas.native)
-    index = np.ascontiguousarray(_window(work, float(x), float(y)))
-    return Mucosa(_laid(light, index), _laid(crest, index), reach, folds)
+    steps = max(LEAST_STEPS, work * 9 // 16)
+    light, sheen = _shaded(rng, reach, folds, strength, steps)
+    # Twice as fine as it is computed, or the edges of folds are jagged.
+    fine = doubled((light * np.float32(LIGHT)).astype(np.int16))
+    seen = fine.ravel().take(_window(work, 2 * steps, 2 * ANGLES, x, y)) * np.float32(1 / LIGHT)
+    return Mucosa(np.asarray(seen), np.asarray(sheen.ravel().take(_window(half(work), steps, ANGLES, x, y))))
 
 
 def _lumen(canvas: Canvas) -> Field:
     """Measure how far the lumen reaches in each direction."""
-    steps = np.arange(0.004, 0.25, 0.004)
-    angle = np.arange(0, ANGLES, 4) * (2 * np.pi / ANGLES)
+    steps = np.arange(LUMEN_STEP, 0.2, LUMEN_STEP)
+    angle = np.arange(0, ANGLES, 8) * (2 * np.pi / ANGLES)
     rays = np.stack([np.outer(steps, np.cos(angle)), np.outer(steps, np.sin(angle))], 2)
     columns, rows = canvas.pixels(rays).astype(np.intp).transpose(2, 0, 1)
     count = (canvas.labels[rows, columns] == canvas.tissues.index("lumen")).sum(0)
-    around = np.concatenate([count[-2:], count, count[:3]]) * 0.004
+    around = np.concatenate([count[-2:], count, count[:3]]) * LUMEN_STEP
     smooth = np.convolve(around, (0.25, 0.5, 0.25), "same")[1:-1]
-    return np.asarray(np.interp(np.arange(ANGLES) / 4, np.arange(-1, len(count) + 2), smooth), np.float32)
+    return np.asarray(np.interp(np.arange(ANGLES) / 8, np.arange(-1, len(count) + 2), smooth).astype(np.float32))
 
 
 def _folds(rng: np.random.Generator, reach: Field) -> tuple[Field, Field]:
@@ -78,67 +120,62 @@ def _folds(rng: np.random.Generator, reach: Field) -> tuple[Field, Field]:
     count = int(math.log(0.6 / reach.mean()) / math.log(ratio))
     order = np.arange(1, count + 1)[:, None]
     spread = np.exp(rng.normal(0, 0.05, (count, 1)))
-    turn = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.3, (count, 1))
-    triangle = rng.uniform(0.03, 0.09) * np.cos(3 * _angles() - turn)
+    triangle = rng.uniform(0.03, 0.09) * np.cos(
+        3 * _angles() - rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.3, (count, 1))
+    )
     bend = 0.035 * order * np.cos(_angles() - rng.uniform(0, 2 * np.pi))
     wavy = 0.045 * _waves(rng, count, 9, 0.8)
     shrunk = reach.mean() + (reach - reach.mean()) * 0.8**order
     folds = shrunk * ratio**order * spread * (1 + triangle + bend + wavy)
-    strength = np.clip(0.6 + 0.7 * _waves(rng, count, 3, 0.5), 0.03, 1)
+    strength = np.clip(0.62 + 0.55 * _waves(rng, count, 3, 0.5), 0.04, 1)
     return folds.astype(np.float32), strength.astype(np.float32)
 
 
-def _shaded(rng: np.random.Generator, reach: Field, folds: Field, strength: Field) -> tuple[Field, Field]:
-    """Return the light and the crests on the polar grid, ``(RADII, ANGLES)``: a fold is lit and casts shade behind."""
-    radius = _radii()[:, None]
-    near = np.maximum(radius - np.float32(0.75) * reach, 0)
-    light = np.float32(0.04) + np.float32(0.86) * (1 - np.exp(near * np.float32(-1 / rng.uniform(0.14, 0.19))))
-    light *= (1 + rng.uniform(0.06, 0.18) * np.cos(_angles() - rng.uniform(0, 2 * np.pi))).astype(np.float32)
-    crest = np.zeros_like(light)
+def _shaded(rng: np.random.Generator, reach: Field, folds: Field, strength: Field, steps: int) -> tuple[Field, Field]:
+    """Return the light and the sheen on the polar grid, ``(steps, ANGLES)``: a fold is lit and casts shade behind."""
+    radius = _radii(steps)[:, None]
+    depth = np.maximum(radius - 0.75 * reach, 0)
+    light = 0.93 - np.float32(0.88) * np.exp(depth * np.float32(-1 / rng.uniform(0.13, 0.17)))
+    light *= (1 + rng.uniform(0.05, 0.14) * np.cos(_angles() - rng.uniform(0, 2 * np.pi))).astype(np.float32)
+    sheen = light * np.float32(1.2)
     for fold, share in zip(folds, strength, strict=True):
         wide = 0.24 * float(fold.mean())
-        first, last = (max(0, int(r / FAR * RADII)) for r in (fold.min() - wide, fold.max() + 2 * wide))
-        rows = slice(first, last + 1)
-        place = (radius[rows] - fold) * np.float32(FINE / wide) + np.float32(FINE)
-        index = np.clip(place, 0, 3 * FINE - 1, out=place).astype(np.intp)
-        light[rows] *= 1 + share * _profiles()[0].take(index)
-        crest[rows] += share * _profiles()[1].take(index)
-    hole = np.clip((radius - reach) * 120 + np.float32(0.5), 0, 1)
-    light *= np.float32(0.2) + np.float32(0.8) * hole
-    crest *= hole
-    return light, crest
+        first, last = (int(r / FAR * steps) for r in (fold.min() - 1.6 * wide, fold.max() + 2.2 * wide))
+        rows = slice(max(0, first), max(0, last))
+        away = (radius[rows] - fold) * np.float32(1 / wide)
+        edge = np.clip(away * EDGE + np.float32(0.5), 0, 1)
+        edge *= edge * (3 - 2 * edge)
+        fall = np.exp(np.abs(away, out=away) * np.float32(-2.2))
+        fall *= share
+        lit = edge * fall
+        sheen[rows] += lit * np.float32(1.6)
+        lit *= np.float32(0.85)
+        lit -= fall * np.float32(0.55)
+        lit += 1
+        light[rows] *= lit
+    inner = slice(0, int((reach.max() + 0.04) / FAR * steps))
+    hole = np.clip((radius[inner] - reach) * np.float32(55) + np.float32(0.5), 0, 1)
+    hole *= hole * (3 - 2 * hole)
+    light[inner] *= np.float32(0.16) + np.float32(0.84) * hole
+    sheen[inner] -= DRY * (1 - np.clip((radius[inner] - reach) * np.float32(60), 0, 1))
+    return light, sheen
 
 
-@lru_cache(1)
-def _profiles() -> tuple[Field, Field]:
-    """Return the gain of light and the crest across a fold, from one width behind its edge to two in front."""
-    away = np.arange(3 * FINE) / FINE - 1
-    edge = 1 / (1 + np.exp(-34 * away))
-    fall = np.exp(-2.0 * np.abs(away)) * np.clip(4 * (1 + away), 0, 1) * np.clip(2 * (2 - away), 0, 1)
-    rim = np.exp(-(((away - 0.07) / 0.07) ** 2))
-    gain = fall * (0.75 * edge - 0.5) + 0.2 * rim
-    return gain.astype(np.float32), (edge * fall**1.5).astype(np.float32)
-
-
-def _laid(polar: Field, index: NDArray[np.intp]) -> Field:
-    return np.asarray(polar.ravel().take(index))
-
-
-def _window(work: int, x: float, y: float) -> NDArray[np.intp]:
+def _window(work: int, steps: int, turns: int, x: float, y: float) -> NDArray[np.intp]:
     """Return the place on the polar grid of every pixel of an image whose lumen is at ``(x, y)``."""
-    grid = _grid(work)
+    grid = _grid(work, steps, turns)
     top, left = (round((0.5 + SHIFT - at) * work) for at in (y, x))
     return grid[top : top + work, left : left + work]
 
 
-@lru_cache(4)
-def _grid(work: int) -> NDArray[np.intp]:
+@lru_cache(8)
+def _grid(work: int, steps: int, turns: int) -> NDArray[np.intp]:
     half = round((0.5 + SHIFT) * work)
     at = (np.arange(2 * half + 2, dtype=np.float32) - half + 0.5) / work
     y, x = at[:, None], at[None, :]
-    turn = (np.arctan2(y, x) * (ANGLES / (2 * np.pi))).astype(np.int32) % ANGLES
-    row = np.minimum(np.hypot(x, y) * (RADII / FAR), RADII - 1).astype(np.int32)
-    return np.asarray(row * ANGLES + turn, np.intp)
+    turn = np.floor(np.arctan2(y, x) * (turns / (2 * np.pi))).astype(np.int32) % turns
+    row = np.minimum(np.hypot(x, y) * (steps / FAR), steps - 1).astype(np.int32)
+    return np.asarray(row * turns + turn, np.intp)
 
 
 @lru_cache(1)
@@ -146,9 +183,9 @@ def _angles() -> Field:
     return (np.arange(ANGLES) * (2 * np.pi / ANGLES)).astype(np.float32)
 
 
-@lru_cache(1)
-def _radii() -> Field:
-    return ((np.arange(RADII) + 0.5) * (FAR / RADII)).astype(np.float32)
+@lru_cache(4)
+def _radii(steps: int) -> Field:
+    return ((np.arange(steps) + 0.5) * (FAR / steps)).astype(np.float32)
 
 
 def _waves(rng: np.random.Generator, count: int, orders: int, falloff: float) -> NDArray[np.float64]:
@@ -160,83 +197,106 @@ def _waves(rng: np.random.Generator, count: int, orders: int, falloff: float) ->
     return np.asarray(rng.standard_normal((count, 2 * orders)) @ waves / np.sqrt((size**2).sum()))
 
 
-def coloured(rng: np.random.Generator, canvas: Canvas, seen: Mucosa, level: Level) -> list[Field]:
-    """Return the red, green and blue ``(w, w)`` of the wall with its vessels, bumps, mucus and glints."""
-    work = len(seen.light)
-    bumps = _relief(rng, work, ((9, 0.06), (60, 0.034)))
-    light = seen.light * (1 + bumps) * _vignette(work)
-    shade = np.clip(light * 255, 0, 255).astype(np.intp)
-    blood = _vessels(rng, canvas, work) * np.float32(rng.uniform(0.5, 0.85) / 255)
-    blood += _blush(rng, work, level.clutter)
-    white = _glints(rng, seen, work, bumps)
-    mucus = _mucus(rng, work, level.clutter) * seen.light if level.clutter else None
-    planes = []
-    for tone, share, haze in zip(_palette(rng), BLOOD, MUCUS, strict=True):
-        plane = tone.take(shade) * (1 - np.float32(share) * blood)
-        if mucus is not None:
-            plane += mucus * (np.float32(haze) - plane)
-        plane += white
-        plane += rng.integers(-128, 128, plane.shape, np.int8) * np.float32(level.noise * 0.035)
-        planes.append(plane)
-    return planes
+def coloured(rng: np.random.Generator, canvas: Canvas, seen: Mucosa, grain: Grain, level: Level) -> tuple[Plane, Plane]:
+    """Colour the wall with its vessels, bumps and glints.
+
+    Returns:
+        ``(3, w, w)`` red, green and blue, `FINER` times as large, and ``(w, w)`` how white the wall glints: where
+        above 0, fully so at `RELIEF`.
+    """
+    work, coarse = len(seen.light), len(seen.sheen)
+    bumps = np.float32(0.035) * cloud(rng, coarse, 26)
+    bumps += np.float32(0.028) * cloud(rng, coarse, 70)
+    broad = cloud(rng, coarse, 7)
+    relief = _enlarged(bumps + np.float32(0.05) * broad + 1, work)
+    glare = _glare(rng, seen, bumps, broad)
+    blush = _enlarged(np.float32(0.04) * cloud(rng, coarse, 10), work)
+    vessels = _vessels(rng, canvas, work)
+    deep = np.float32(rng.uniform(0.5, 0.85) / 255)
+    warm = (1.0, *rng.uniform(0.9, 1.08, 2))
+    rough = (grain * np.float32(level.noise * 2.6 * FINER / GRAIN)).astype(np.int16)
+    planes = np.empty((3, work, work), np.int16)
+    for rows in strips(work):
+        light = seen.light[rows] * _vignette(work)[rows]
+        light *= relief[rows] * np.float32(1 / RELIEF)
+        root = np.sqrt(light)
+        blood = vessels[rows] * deep
+        blood += blush[rows] * np.float32(1 / RELIEF)
+        for plane, (full, dim), tint, share in zip(planes, TONES, warm, BLOOD, strict=True):
+            tone = light * np.float32(full * tint * (1 - dim) * FINER)
+            if dim:
+                tone += root * np.float32(full * tint * dim * FINER)
+            tone -= tone * (blood * np.float32(share))
+            np.add(tone, cut(rng, rough, tone.shape), out=plane[rows], casting="unsafe")
+    wet = np.flatnonzero(glare > 0)
+    shine = np.minimum(glare.ravel()[wet] * np.float32(FINER / RELIEF), FINER)
+    for plane, glint in zip(planes.reshape(3, -1), GLINT, strict=True):
+        plane[wet] += (shine * glint).astype(np.int16)
+    _soil(rng, planes, level.clutter)
+    return planes, glare
 
 
-def _palette(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the red, green and blue of mucosa, ``(3, 256)``, by how much light falls on it."""
-    light = np.arange(256) / 255
-    warm = (1, *rng.uniform(0.9, 1.08, 2))
-    return np.array([hue * full * light**power for hue, (full, power) in zip(warm, TONES, strict=True)], np.float32)
+def strips(side: int) -> list[slice]:
+    """Return the rows of a square image in strips that stay in the processor's cache."""
+    rows = max(STRIP, STRIP * 1024 // side)
+    return [slice(top, min(side, top + rows)) for top in range(0, side, rows)]
 
 
-def _relief(rng: np.random.Generator, work: int, octaves: Sequence[tuple[int, float]]) -> Field:
-    """Return a random field ``(w, w)``, the sum of clouds of so many cells and such amplitudes, coarse ones first."""
-    side = min(work, 2 * octaves[-1][0])
-    total = np.zeros((side, side), np.float32)
-    for cells, amplitude in octaves:
-        total += np.float32(amplitude) * cloud(rng, side, cells)
-    return np.asarray(Image.fromarray(total).resize((work, work), Image.Resampling.BILINEAR))
+def cut(rng: np.random.Generator, noise: Plane, shape: tuple[int, ...]) -> Plane:
+    """Return a block ``(h, w)`` of a larger field of noise, from anywhere in it."""
+    size = shape[0] * shape[1]
+    start = int(rng.integers(0, noise.size - size + 1))
+    return noise.ravel()[start : start + size].reshape(shape)
 
 
-def _blush(rng: np.random.Generator, work: int, clutter: float) -> Field:
-    """Return where mucosa is redder or paler than elsewhere, ``(w, w)``; clutter adds blotches without a border."""
-    side = min(work, 64)
-    red = np.float32(0.045) * cloud(rng, side, 10)
-    red += np.float32(0.3 * clutter) * np.clip(cloud(rng, side, 9) - np.float32(1.2), 0, 1)
-    return np.asarray(Image.fromarray(red).resize((work, work), Image.Resampling.BILINEAR))
+def _enlarged(coarse: Field, work: int) -> Plane:
+    """Scale a field up to the working resolution, `RELIEF` times as large."""
+    return doubled((coarse * np.float32(RELIEF)).astype(np.int16))[:work, :work]
 
 
-def _mucus(rng: np.random.Generator, work: int, clutter: float) -> Field:
-    """Return how much thin strands of mucus cover, ``(w, w)`` from 0 to 1."""
+def _soil(rng: np.random.Generator, planes: Plane, clutter: float) -> None:
+    """Scatter flecks of stool and bubbles over the wall: both are far smaller than any lesion."""
+    work = planes.shape[1]
+    count = int(rng.integers(0, 1 + round(45 * clutter)))
+    if not count or work < LEAST_SOILED:
+        return
     sheet = Image.new("L", (work, work))
     pen = ImageDraw.Draw(sheet)
-    count = int(rng.integers(3, 6) + 8 * clutter)
-    ways, _ = _walks(rng, rng.uniform(0.1, 0.9, (count, 2)), rng.uniform(0, 2 * np.pi, count), 9)
-    for way, tone in zip((ways - ways[:, :1]) * 0.6 + ways[:, :1], rng.integers(40, 110, count), strict=True):
-        pen.line((way * work).ravel().tolist(), fill=int(tone), width=max(1, round(work * rng.uniform(0.002, 0.006))))
-    soft = sheet.resize((work // 2, work // 2), Image.Resampling.BOX).resize((work, work), Image.Resampling.BICUBIC)
-    return np.asarray(soft) * np.float32(1 / 255)
+    for tone, least, most in ((1, 0.0015, 0.004), (2, 0.004, 0.009)):
+        angle, away = rng.uniform((0, 0.27), (2 * np.pi, 0.42), (3, 2)).T
+        heart = 0.5 + np.stack([np.cos(angle), np.sin(angle)], 1) * away[:, None]
+        middles = heart[rng.integers(0, 3, count)] + rng.normal(0, 0.03, (count, 2))
+        radii = rng.uniform(least, most, (count, 1)) * rng.uniform(0.8, 1.2, (count, 2))
+        for box in (np.concatenate([middles - radii, middles + radii], 1) * work).tolist():
+            pen.ellipse(box, fill=tone if tone == 1 else None, outline=tone)
+    drawn = np.asarray(sheet)
+    flecks, foam = (np.flatnonzero(drawn == tone) for tone in (1, 2))
+    for plane, share, glint in zip(planes.reshape(3, -1), STOOL, GLINT, strict=True):
+        plane[flecks] = plane[flecks] * (1 - share)
+        plane[foam] += ((glint * FINER - plane[foam]) * FOAM).astype(np.int16)
 
 
 @lru_cache(4)
 def _vignette(work: int) -> Field:
     at = ((np.arange(work, dtype=np.float32) + 0.5) / work - 0.5) ** 2
-    return np.asarray(1 - 1.1 * (at[:, None] + at[None, :]) ** 2 / 0.25, np.float32)
+    return np.asarray(np.maximum(1 - 4.4 * (at[:, None] + at[None, :]) ** 2, 0), np.float32)
 
 
 def _vessels(rng: np.random.Generator, canvas: Canvas, work: int) -> NDArray[np.uint8]:
     """Draw trees of vessels that shrink towards the lumen, ``(w, w) uint8``."""
-    sheet = Image.new("L", (2 * work, 2 * work))
-    pen = ImageDraw.Draw(sheet)
     scale = 2 * work
+    sheet = Image.new("L", (scale, scale))
+    pen = ImageDraw.Draw(sheet)
     centre = canvas.pixels(np.zeros((1, 2)))[0] / canvas.native
-    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (10, 2)), rng.uniform(0, 2 * np.pi, 10)
-    for width, tone, steps in ((0.0056, 210, 16), (0.0036, 165, 11), (0.0024, 130, 8)):
+    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (15, 2)), rng.uniform(0, 2 * np.pi, 15)
+    for width, tone, steps in ((0.0056, 210, 12), (0.0036, 165, 9), (0.0024, 130, 7)):
         ways, turns = _walks(rng, starts, heading, steps)
-        radius = np.exp(ways[..., 1])
-        points = np.stack([np.cos(ways[..., 0]), np.sin(ways[..., 0])], 2) * radius[..., None] + centre
-        for way, near in zip(points * scale, radius[:, 0], strict=True):
-            pen.line(way.ravel().tolist(), fill=tone, width=max(1, round(width * scale * min(1.2, 3 * near))))
-        at = rng.integers(1, steps, (len(ways), 3))
+        radius = np.exp(ways[..., 1:])
+        points = (np.concatenate([np.cos(ways[..., :1]), np.sin(ways[..., :1])], 2) * radius + centre) * scale
+        widths = np.maximum(1, np.rint(width * scale * np.minimum(1.2, 3 * radius[:, 0, 0]))).astype(int).tolist()
+        for way, wide in zip(points.reshape(len(ways), -1).tolist(), widths, strict=True):
+            pen.line(way, tone, wide)
+        at = rng.integers(1, steps, (len(ways), 2))
         starts = np.take_along_axis(ways, at[..., None], 1).reshape(-1, 2)
         heading = (np.take_along_axis(turns, at, 1) + rng.choice((-0.8, 0.8), at.shape)).ravel()
     return np.asarray(sheet.reduce(2))
@@ -244,89 +304,18 @@ def _vessels(rng: np.random.Generator, canvas: Canvas, work: int) -> NDArray[np.
 
 def _walks(rng: np.random.Generator, starts: Curve, heading: Curve, steps: int) -> tuple[Curve, Curve]:
     """Return wandering lines, ``(N, steps + 1, 2)``, as angle and logarithm of the radius, and their headings."""
-    turns = heading[:, None] + np.cumsum(rng.normal(0, 0.3, (len(starts), steps)), 1)
-    ahead = np.stack([np.cos(turns), np.sin(turns)], 2) * 0.035
+    turns = heading[:, None] + np.cumsum(rng.normal(0, 0.36, (len(starts), steps)), 1)
+    ahead = np.stack([np.cos(turns), np.sin(turns)], 2) * 0.05
     ways = np.concatenate([starts[:, None], starts[:, None] + np.cumsum(ahead, 1)], 1)
     return ways, np.concatenate([turns, turns[:, -1:]], 1)
 
 
-def _glints(rng: np.random.Generator, seen: Mucosa, work: int, bumps: Field) -> Field:
-    """Return the white that the wet surface throws back, ``(w, w)`` from 0 to 255: on crests above all."""
-    height = _relief(rng, work, ((10, 0.9), (90, 1.05)))
-    height = height + 6 * bumps
-    height += np.float32(2.2) * seen.crest
-    height += np.float32(1.2) * seen.light
-    height -= np.float32(rng.uniform(4.7, 5.3))
-    height *= np.float32(360)
-    return np.clip(height, 0, 255, out=height)
-
-
-def doubled(plane: NDArray[np.int16], native: int) -> NDArray[np.int16]:
-    """Return 16 times a plane of bytes, ``(native, native)``, scaled up by two linearly where it is smaller."""
-    if len(plane) == native:
-        return plane * np.int16(16)
-    wide = np.pad(plane, 1, mode="edge")
-    middle = wide[1:-1] * np.int16(3)
-    tall = np.empty((2 * len(plane), wide.shape[1]), np.int16)
-    np.add(middle, wide[:-2], out=tall[::2])
-    np.add(middle, wide[2:], out=tall[1::2])
-    middle = tall[:, 1:-1] * np.int16(3)
-    full = np.empty((len(tall), len(tall)), np.int16)
-    np.add(middle, tall[:, :-2], out=full[:, ::2])
-    np.add(middle, tall[:, 2:], out=full[:, 1::2])
-    return full[:native, :native]
-
-
-def cover(rng: np.random.Generator, pixels: NDArray[np.uint8], occlusion: float) -> None:
-    """Lay bubbles, glare and thin films of blood over the picture."""
-    native = len(pixels)
-    films = int(rng.integers(0, 3)) if occlusion > 0.4 else 0
-    for _ in range(films):
-        crop, x, y = _crop(rng, native, rng.uniform(0.09, 0.15), rng.uniform(0.4, 0.8))
-        away = np.hypot(x, y)
-        thick = (0.9 + 0.4 * cloud(rng, len(away), 7)) * np.clip(2.5 * (1 - away), 0, 1)
-        share = np.clip(thick, 0, 1)[..., None] * np.float32(0.5)
-        part = pixels[crop]
-        part[:] = part * (1 - share * np.array([0.2, 0.5, 0.4], np.float32))
-    for _ in range(round(3 * occlusion)):
-        crop, x, y = _crop(rng, native, rng.uniform(0.02, 0.045), rng.uniform(0.3, 0.8))
-        away = np.hypot(x, y)
-        share = np.clip(3 * (0.7 - away + 0.3 * cloud(rng, len(away), 6)), 0, 1) * np.clip(6 * (1 - away), 0, 1)
-        _whiten(pixels[crop], share)
-    for _ in range(round(2.5 * occlusion)):
-        middle = _aside(rng)
-        for _ in range(int(rng.integers(2, 8))):
-            at = middle + rng.normal(0, 0.025, 2)
-            crop, x, y = _crop(rng, native, rng.uniform(0.006, 0.018), 1.0, at)
-            away = np.hypot(x, y)
-            rim = np.exp(-(((away - 0.8) / 0.1) ** 2)) * (0.35 - 0.3 * (x + y))
-            spot = np.exp(-(((x + 0.35) ** 2 + (y + 0.35) ** 2) / 0.02))
-            _whiten(pixels[crop], np.clip(rim + spot + 0.08 * (away < 0.8), 0, 1))
-
-
-def _crop(
-    rng: np.random.Generator, native: int, radius: float, flat: float, at: Curve | None = None
-) -> tuple[tuple[slice, slice], Field, Field]:
-    """Return a square crop and its coordinates in a turned ellipse of a radius given as a share of the width."""
-    turn = rng.uniform(0, np.pi)
-    cos, sin = math.cos(turn), math.sin(turn)
-    half = max(3, int(radius * native))
-    left, top = (int(v * native) - half for v in (_aside(rng) if at is None else at))
-    x = np.arange(-half, half, dtype=np.float32) / half
-    x, y = x[None, :], x[:, None]
-    along, aside = x * cos + y * sin, (y * cos - x * sin) / flat
-    return (
-        (slice(top, top + 2 * half), slice(left, left + 2 * half)),
-        np.asarray(along, np.float32),
-        np.asarray(aside, np.float32),
-    )
-
-
-def _whiten(part: NDArray[np.uint8], share: Field) -> None:
-    part[:] = part + share[..., None] * (np.float32(252) - part)
-
-
-def _aside(rng: np.random.Generator) -> Curve:
-    """Return a place on the wall, not on the lumen, as shares of the width."""
-    turn = rng.uniform(0, 2 * np.pi)
-    return 0.5 + rng.uniform(0.22, 0.34) * np.array([math.cos(turn), math.sin(turn)])
+def _glare(rng: np.random.Generator, seen: Mucosa, bumps: Field, broad: Field) -> Plane:
+    """Return how white the wet surface glints, ``(w, w)``: on crests above all."""
+    height = np.float32(1.15) * cloud(rng, len(bumps), 90)
+    height += 6 * bumps
+    height += np.float32(0.8) * broad
+    height += seen.sheen
+    height -= 5
+    height *= np.float32(1.6)
+    return _enlarged(np.clip(height, -8, 8, out=height), len(seen.light))

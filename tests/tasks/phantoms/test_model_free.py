@@ -58,8 +58,8 @@ def test_two_thousand_tasks_give_nothing_away(modality: str):
 @every_modality
 @pytest.mark.parametrize("form", ["margin", "texture"])
 def test_a_zoom_shows_what_the_first_view_does_not(form: str, modality: str):
-    source = Phantoms("train", 4, form=form, modality=modality, size=120)
-    tasks = [source[index] for index in range(120)]
+    source = Phantoms("train", 4, form=form, modality=modality, size=90)
+    tasks = [source[index] for index in range(90)]
     assert all(task.meta["zoom_needed"] for task in tasks)
     zoomed, view = (told_apart(tasks, zoomed=zoomed) for zoomed in (True, False))
     assert zoomed.right > 0.75

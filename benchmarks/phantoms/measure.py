@@ -1,6 +1,6 @@
-"""Measure what phantoms are worth, and write the tables of benchmarks/phantoms.md.
+"""Measure what phantoms are worth, and write the tables of results.md beside this.
 
-    python benchmarks/phantoms.py [--tasks 2000] [--boxes 120] [--zooms 400] [--only ct]
+    python benchmarks/phantoms/measure.py [--tasks 2000] [--boxes 120] [--zooms 400] [--only ct]
 
 How well the classical segmenter does when it is given the true box; how often a classifier is right that sees question
 and options alone; and how often one is right about margins and textures that sees the first view, or the region at full
@@ -24,10 +24,10 @@ from medgym.testing.leaks import guessed_from_text, told_apart
 from medgym.tools.segmenter import Prompt, Segmentation
 from medgym.tools.toolbox import make_segmenter
 
-PAGE = Path(__file__).with_suffix(".md")
+PAGE = Path(__file__).with_name("results.md")
 HEAD = """# Phantoms, measured
 
-Written by `python benchmarks/phantoms.py` with medgym {version}; the train split of seed {seed}.
+Written by `python benchmarks/phantoms/measure.py` with medgym {version}; the train split of seed {seed}.
 """
 SEED = 11
 
