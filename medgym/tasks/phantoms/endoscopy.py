@@ -278,6 +278,8 @@ def _tone(bed: Bed, *colour: float) -> Field:
 
 def _polyp(rng: np.random.Generator, bed: Bed, patch: Patch, outward: Curve, contrast: float) -> Field:
     red = _tone(bed, *rng.uniform((180, 72, 66), (200, 82, 76)))
+    # Redder than any mucosa, and no darker than etched detail can do with.
+    red[1:] = np.clip(np.minimum(red[1:], 0.62 * bed.colour[1:]), 54, None)
     toned = _mixed(bed, red, contrast) * (_dome(bed) + np.float32(0.05) * bed.mottle)
     shine = _highlight(rng, patch, outward, bed, rng.uniform(0.14, 0.2))
     return toned + (250 - toned) * (np.float32(0.9) * shine)

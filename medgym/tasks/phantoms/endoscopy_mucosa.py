@@ -42,6 +42,8 @@ STOOL = (0.25, 0.45, 0.8)
 """The share of each that a fleck of stool absorbs."""
 GLINT = (255, 250, 244)
 """What a glint adds to each."""
+KNOTS = 72
+"""The finest bumps across an image."""
 LEAST_SOILED = 128
 """The least width in which dirt is far smaller than lesions."""
 FOAM = 0.3
@@ -205,11 +207,8 @@ def coloured(rng: np.random.Generator, canvas: Canvas, seen: Mucosa, grain: Grai
         above 0, fully so at `RELIEF`.
     """
     work, coarse = len(seen.light), len(seen.sheen)
-    bumps = np.float32(0.035) * cloud(rng, coarse, 26)
-    bumps += np.float32(0.028) * cloud(rng, coarse, 70)
-    broad = cloud(rng, coarse, 7)
-    relief = _enlarged(bumps + np.float32(0.05) * broad + 1, work)
-    glare = _glare(rng, seen, bumps, broad)
+    bumps = _bumps(rng, coarse)
+    relief, glare = _enlarged(1 + bumps, work), _glare(rng, seen, bumps)
     blush = _enlarged(np.float32(0.04) * cloud(rng, coarse, 10), work)
     vessels = _vessels(rng, canvas, work)
     deep = np.float32(rng.uniform(0.5, 0.85) / 255)
@@ -288,7 +287,7 @@ def _vessels(rng: np.random.Generator, canvas: Canvas, work: int) -> NDArray[np.
     sheet = Image.new("L", (scale, scale))
     pen = ImageDraw.Draw(sheet)
     centre = canvas.pixels(np.zeros((1, 2)))[0] / canvas.native
-    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (15, 2)), rng.uniform(0, 2 * np.pi, 15)
+    starts, heading = rng.uniform((0, -1.5), (2 * np.pi, -0.75), (13, 2)), rng.uniform(0, 2 * np.pi, 13)
     for width, tone, steps in ((0.0056, 210, 12), (0.0036, 165, 9), (0.0024, 130, 7)):
         ways, turns = _walks(rng, starts, heading, steps)
         radius = np.exp(ways[..., 1:])
@@ -310,11 +309,18 @@ def _walks(rng: np.random.Generator, starts: Curve, heading: Curve, steps: int) 
     return ways, np.concatenate([turns, turns[:, -1:]], 1)
 
 
-def _glare(rng: np.random.Generator, seen: Mucosa, bumps: Field, broad: Field) -> Plane:
+def _bumps(rng: np.random.Generator, side: int) -> Field:
+    """Return how much more light the wall's unevenness catches, ``(side, side)``: bumps of three sizes."""
+    knots = np.float32(0.05) * cloud(rng, KNOTS, 7)
+    knots += np.float32(0.035) * cloud(rng, KNOTS, 26)
+    knots += np.float32(0.036) * rng.standard_normal(knots.shape).astype(np.float32)
+    return np.asarray(Image.fromarray(knots).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _glare(rng: np.random.Generator, seen: Mucosa, bumps: Field) -> Plane:
     """Return how white the wet surface glints, ``(w, w)``: on crests above all."""
     height = np.float32(1.15) * cloud(rng, len(bumps), 90)
-    height += 6 * bumps
-    height += np.float32(0.8) * broad
+    height += 11 * bumps
     height += seen.sheen
     height -= 5
     height *= np.float32(1.6)
