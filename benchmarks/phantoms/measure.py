@@ -27,7 +27,8 @@ from medgym.tools.toolbox import make_segmenter
 PAGE = Path(__file__).with_name("results.md")
 HEAD = """# Phantoms, measured
 
-Written by `python benchmarks/phantoms/measure.py` with medgym {version}; the train split of seed {seed}.
+Written by `python benchmarks/phantoms/measure.py --tasks {tasks} --boxes {boxes} --zooms {zooms}` with medgym
+{version}; the train split of seed {seed}.
 """
 SEED = 11
 
@@ -76,7 +77,7 @@ def main() -> None:
             cells += [f"{guess.right:.2f}" for guess in seen]
             error = 2 * seen[0].error
         words.append((modality, *cells, f"0.25 ± {error:.2f}"))
-    page = HEAD.format(version=medgym.__version__, seed=SEED)
+    page = HEAD.format(version=medgym.__version__, seed=SEED, **vars(options))
     page += (
         "\n## The classical segmenter, given the true box\n\nMean IoU (and number) of lesions, of those by"
         " difficulty, and of organs, at 1024 x 1024.\n\n"
