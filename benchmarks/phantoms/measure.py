@@ -85,7 +85,7 @@ def main() -> None:
     page += table(("modality", "lesions", *(f"difficulty {level}" for level in range(4)), "organs"), boxes)
     page += (
         "\n## What can be had without looking\n\nShare of right answers of a classifier that sees question and options"
-        " alone, on the half of the tasks that it was not trained on (those answered in words). Margin and texture: of"
+        " alone, on tasks that it was not trained on (those answered in words). Margin and texture: of"
         " one that sees how neighbouring pixels differ at the lesion, in the first view of 512 pixels and at full"
         " resolution. Behind ± stand two standard errors.\n\n"
     )

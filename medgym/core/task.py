@@ -1,6 +1,6 @@
 """A task: a public half that the policy may see, and the truth, which only rewards are handed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -104,8 +104,8 @@ class Drawing(Protocol):
     def draw(self, rng: np.random.Generator, /) -> int:
         """Draw the index of a task."""
 
-    def record(self, index: int, success: bool, /) -> None:
-        """Take note of whether the policy succeeded at a task."""
+    def record(self, index: int, succeeded: Callable[[], bool], /) -> None:
+        """Take note of whether the policy succeeded at a task; only who listens needs to find out."""
 
 
 def truth_of(task: Task) -> Truth:

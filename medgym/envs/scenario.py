@@ -118,7 +118,7 @@ class Scenario:
         task = trajectory.task
         source = self._sources.get(task.split)
         if isinstance(source, Drawing):
-            source.record(task.index, Graded(trajectory).correct)
+            source.record(task.index, lambda: Graded(trajectory).correct)
         return self.score(trajectory)
 
     def info(self, episode: Episode, reward: Reward | None = None) -> dict[str, Any]:

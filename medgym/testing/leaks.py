@@ -4,6 +4,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ HASHED = 1 << 12
 """The number of weights; words are hashed into them."""
 DECAY = 0.02
 """How strongly weights are drawn to zero, an example."""
+FOLDS = 4
+"""Each part of this many is tried by what the others taught."""
 
 
 class Guessing(NamedTuple):
@@ -37,7 +40,7 @@ class Guessing(NamedTuple):
 
 
 def guessed_from_text(tasks: Iterable[Task]) -> Guessing:
-    """Train a classifier on question and options alone, on one half of the tasks, and try it on the other.
+    """Train a classifier on question and options alone, and try it on tasks that it was not trained on.
 
     It learns which words of an option go with which words of a question, and which place is right more often.
     Tasks that are answered by a place or by a length are left out: the others have a set of possible answers.
@@ -65,8 +68,7 @@ def told_apart(tasks: Iterable[Task], *, zoomed: bool) -> Guessing:
     held = list(tasks)
     names = sorted({option for task in held for option in task.options})
     rows = np.stack([_looks(task, zoomed) for task in held])
-    half = len(held) // 2
-    rows = (rows - rows[:half].mean(0)) / (rows[:half].std(0) + 1e-9)
+    rows = (rows - rows.mean(0)) / (rows.std(0) + 1e-9)
     examples, chances = [], []
     for task, row in zip(held, rows, strict=True):
         features = sparse.block_diag([row[None]] * len(names), format="csr")
@@ -100,13 +102,15 @@ def _words(text: str) -> list[str]:
 
 
 def _tried(examples: Examples, chances: Sequence[float]) -> Guessing:
-    """Fit weights to the first half of the examples and try them on the rest."""
-    if len(examples) < 4:
+    """Try each part of the examples with weights that were fitted to the other parts."""
+    if len(examples) < FOLDS:
         raise ValueError(f"{len(examples)} tasks are too few to learn from")
-    half = len(examples) // 2
-    weights = _fitted(examples[:half])
-    right = [int(np.argmax(features @ weights)) == truth for features, truth in examples[half:]]
-    return Guessing(float(np.mean(right)), float(np.mean(chances[half:])), len(right))
+    edges = [len(examples) * fold // FOLDS for fold in range(FOLDS + 1)]
+    right = []
+    for start, end in pairwise(edges):
+        weights = _fitted([*examples[:start], *examples[end:]])
+        right += [int(np.argmax(features @ weights)) == truth for features, truth in examples[start:end]]
+    return Guessing(float(np.mean(right)), float(np.mean(chances)), len(right))
 
 
 def _fitted(examples: Examples) -> Floats:
@@ -131,7 +135,7 @@ def _fitted(examples: Examples) -> Floats:
 
 
 def _looks(task: Task, zoomed: bool) -> Floats:
-    """Return how much neighbouring pixels differ, by direction, inside the evidence and along its border."""
+    """Return how much neighbouring pixels differ, by direction, inside the evidence and at its border."""
     truth = truth_of(task)
     image = task.images[truth.image]
     mask = next(mask for mask in truth.structures.values() if mask.box == truth.boxes[0])
@@ -157,6 +161,9 @@ def _differences(grey: Floats, inside: NDArray[np.bool_]) -> Floats:
     kernels = [np.outer(a, b) for a, b in ((fine, wide), (wide, fine), (fine, fine))]
     y, x, both = (np.asarray(ndimage.convolve(grey, kernel)) ** 2 for kernel in kernels)
     energies = (y, x, both, y * down + x * across, y * across + x * down)
-    regions = (depth > 4, np.abs(depth) < 3.5, np.abs(depth) < 1.5)
+    inner, outer = (depth >= 0) & (depth < 3.5), (depth < 0) & (depth > -3.5)
+    regions = (depth > 4, inner, outer, np.abs(depth) < 1.5)
     found = [float(e[region].mean()) if region.any() else 0.0 for region in regions for e in energies]
+    along = ndimage.gaussian_filter(both, 3.0)[np.abs(depth) < 1.5]
+    found.append(float(along.std() / (along.mean() + 0.05)) if along.size else 0.0)
     return np.asarray(np.log(np.array(found) + 0.05))

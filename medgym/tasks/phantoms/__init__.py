@@ -1,7 +1,7 @@
 """Phantoms: tasks about made images whose every mask is known exactly."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -142,10 +142,10 @@ class Phantoms:
         level = self.schedule.draw(rng)
         return min(int(rng.integers(-(-self.size // len(LEVELS)))) * len(LEVELS) + level, self.size - 1)
 
-    def record(self, index: int, success: bool) -> None:
+    def record(self, index: int, succeeded: Callable[[], bool]) -> None:
         """Take note of whether a policy succeeded at a task; only a rising difficulty listens."""
         if self.schedule is not None:
-            self.schedule.record(index % len(LEVELS), success)
+            self.schedule.record(index % len(LEVELS), succeeded())
 
 
 @lru_cache(1024)

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from ...core.image import Pixels
 from .dermoscopy_skin import MELANIN, PLAIN, colours, light, skin
 from .exam import Exam
-from .film import GRAIN, Colour, Field, Grain, coarseness, fields
+from .film import GRAIN, Colour, Grain, coarseness, feathered, fields
 from .lesions import Patch, Shape
 from .paint import Canvas, Curve, Labels, blob, smooth
 from .scene import Level
@@ -171,7 +170,7 @@ def _ink(rng: np.random.Generator, canvas: Canvas, pixels: Pixels, texture: Grai
     if inked.any():
         crop = _box(inked, 3)
         uneven = texture[crop] * np.float32(0.2 / coarseness(canvas.native)[1])
-        depth = _softened(inked[crop], 0.8) * np.clip(np.float32(0.9) + uneven, 0.4, 1.1)
+        depth = feathered(inked[crop], 0.8) * np.clip(np.float32(0.9) + uneven, 0.4, 1.1)
         pixels[crop] = pixels[crop] * (1 - depth[..., None] * (1 - dye))
 
 
@@ -182,18 +181,13 @@ def _box(inside: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _softened(inside: NDArray[np.bool_], radius: float) -> Field:
-    picture = Image.fromarray(inside.astype(np.uint8) * np.uint8(255)).filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(picture, np.float32) / np.float32(255)
-
-
 def _show(rng: np.random.Generator, patch: Patch, pixels: Pixels, lit: Labels, texture: Grain, contrast: float) -> None:
     """Blend a lesion into what lies below it."""
     look = LOOKS[patch.asked.finding]
     crop = _box(patch.inside, 4)
     inside = patch.inside[crop]
-    depth = np.clip(2 * _softened(inside, 0.35 * patch.radius) - 1, 0, 1)
-    cover = (look.rim + (1 - look.rim) * depth) * _softened(inside, 0.8)
+    depth = np.clip(2 * feathered(inside, 0.35 * patch.radius) - 1, 0, 1)
+    cover = (look.rim + (1 - look.rim) * depth) * feathered(inside, 0.8)
     cover *= np.float32(min(0.96, look.opacity * contrast))
     mottle = patch.on(texture)[crop] * np.float32(look.mottle / coarseness(len(lit))[1])
     colour = (np.asarray(look.colour) * (rng.uniform(0.96, 1.03) + rng.normal(0, 0.006, 3))).astype(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 Grain = NDArray[np.int16]
 Field = NDArray[np.float32]
@@ -60,6 +60,12 @@ def blurred(a: NDArray[np.int16]) -> NDArray[np.int16]:
         rows = wide[1:] + wide[:-1]
         wide = rows[:, 1:] + rows[:, :-1]
     return wide
+
+
+def feathered(inside: NDArray[np.bool_], sigma: float) -> Field:
+    """Return a mask ``(h, w)`` as 0 to 1, blurred by `sigma` pixels."""
+    mask = Image.fromarray(inside.view(np.uint8) * np.uint8(255))
+    return np.asarray(mask.filter(ImageFilter.GaussianBlur(sigma)), np.float32) * np.float32(1 / 255)
 
 
 def cloud(rng: np.random.Generator, native: int, cells: int) -> Field:

@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from ...core.image import Pixels
 from ...core.task import Kind
 from .desk import Asked, Desk, truth_about
 from .exam import Exam
-from .film import GRAIN, STRIP, Field, blurred, cloud, coarseness, fields
+from .film import GRAIN, STRIP, Field, blurred, cloud, coarseness, feathered, fields
 from .fundus_vessels import DISC, FOVEA, INKS, vessels
 from .lesions import Patch, Shape
 from .paint import Canvas, Curve, Labels, blob
@@ -248,14 +247,9 @@ def _softened(canvas: Canvas, tissue: str, side: int, sigma: float) -> Field:
     ends = (np.flatnonzero(found.any(axis))[[0, -1]] for axis in (1, 0))
     rows, columns = (slice(max(0, int(low - 3 * spread)), int(high + 3 * spread) + 2) for low, high in ends)
     soft = np.zeros((side, side), np.float32)
-    part = _blurred(np.ascontiguousarray(found[rows, columns]), spread)
+    part = feathered(np.ascontiguousarray(found[rows, columns]), spread)
     soft[rows, columns][: len(part), : len(part[0])] = part
     return soft
-
-
-def _blurred(inside: NDArray[np.bool_], sigma: float) -> Field:
-    mask = Image.fromarray(inside.view(np.uint8) * np.uint8(255))
-    return np.asarray(mask.filter(ImageFilter.GaussianBlur(sigma)), np.float32) * np.float32(1 / 255)
 
 
 def _draw_disc(rng: np.random.Generator, canvas: Canvas, planes: Sequence[Plane], level: Level) -> None:
@@ -265,7 +259,7 @@ def _draw_disc(rng: np.random.Generator, canvas: Canvas, planes: Sequence[Plane]
     cupped = labels == canvas.tissues.index("disc cup")
     whole = cupped | (labels == canvas.tissues.index("disc rim"))
     pixel = canvas.native / 1024
-    disc, cup = _blurred(whole, 2.2 * pixel), _blurred(cupped, 3.5 * pixel)
+    disc, cup = feathered(whole, 2.2 * pixel), feathered(cupped, 3.5 * pixel)
     squared = x * x + y * y
     core = np.exp(squared * -9) * (0.35 * cup)
     cup *= 0.6
@@ -309,7 +303,7 @@ def _draw_lesion(
 ) -> None:
     """Tint the retina where a lesion is, and hide the vessels that lie behind it."""
     look = LOOKS[patch.asked.finding]
-    cover = _blurred(patch.inside, max(0.9, look.soft * patch.radius))
+    cover = feathered(patch.inside, max(0.9, look.soft * patch.radius))
     cover *= 1.08 - 0.2 * np.square(np.minimum(patch.distance(), 1.2))
     cover *= min(0.9, look.opaque * contrast * float(rng.uniform(0.94, 1.06)))
     for plane, kept, added in zip(planes, look.kept, look.added, strict=True):
