@@ -34,6 +34,9 @@ STRENGTH = 24
 STEPS = (20.0, 60.0)
 """Half of the least and of the largest difference between the light and the dark of a margin, in grey levels."""
 
+STRONGEST = 1.11
+"""The most that shade and pattern of a margin add up to: of 2s - 1 + sin²(πs), for s from 0 to 1."""
+
 FLOOR = 3.0
 """The least noise on either, in grey levels: without any, the rounding of the smaller image would tell."""
 
@@ -68,9 +71,13 @@ def with_margin(rng: np.random.Generator, scene: Scene, lesion: Structure, margi
     flat = part.astype(np.float32).reshape(*inside.shape, -1)
     within, without = _around(flat, depth > BAND), _around(flat, depth < -BAND)
     half = _bounded((within - without) / 2)
-    middle = np.clip((within + without) / 2, np.abs(half), 255 - np.abs(half))
-    noise = rng.normal(0, max(FLOOR, _noise(flat, depth > BAND)), inside.shape)[..., None]
-    turns = _alternating(np.add(*np.mgrid[rows, columns])) * _strength(margin, inside, depth)
+    spread = max(FLOOR, _noise(flat, depth > BAND))
+    # Room for the pattern, which is strongest beside the middle of the band, and for the noise, as in a texture.
+    room = np.minimum(STRONGEST * np.abs(half) + 3 * spread, 127)
+    middle = np.clip((within + without) / 2, room, 255 - room)
+    noise = rng.normal(0, spread, inside.shape)[..., None]
+    strength = _paired(_strength(margin, inside, depth), band, rows, columns)
+    turns = _alternating(np.add(*np.mgrid[rows, columns])) * strength
     drawn = np.clip(middle + half * (2 * share - 1 + turns[..., None]) + noise, 0, 255)
     part[band] = np.rint(drawn).astype(np.uint8)[band].reshape(-1, *part.shape[2:])
     return replace(scene, pixels=pixels)
@@ -89,6 +96,20 @@ def _strength(margin: str, inside: NDArray[np.bool_], depth: Floats) -> Floats:
     y, x = np.indices(inside.shape) - np.array([axis.mean() for axis in inside.nonzero()])[:, None, None]
     beads = max(3, round(2 * np.pi * (inside.sum() / np.pi) ** 0.5 / BEAD))
     return np.asarray(full * (0.5 + 0.5 * np.cos(beads * np.arctan2(y, x))))
+
+
+def _paired(strength: Floats, drawn: NDArray[np.bool_], rows: slice, columns: slice) -> Floats:
+    """Make a strength the same within each two by two pixels that a view of half the size makes one of.
+
+    Then the pattern averages out exactly, also where it grows; a block that is not all `drawn` has none.
+    """
+    (height, width), (top, left) = strength.shape, (rows.start % 2, columns.start % 2)
+    edges = ((top, (top + height) % 2), (left, (left + width) % 2))
+    whole = np.pad(np.where(drawn, strength, 0), edges)
+    blocks = whole.reshape(len(whole) // 2, 2, -1, 2)
+    filled = np.pad(drawn, edges).reshape(blocks.shape).all((1, 3))
+    mean = np.where(filled, blocks.mean((1, 3)), 0)
+    return np.asarray(mean.repeat(2, 0).repeat(2, 1)[top : top + height, left : left + width])
 
 
 def _alternating(count: NDArray[np.int_]) -> Floats:

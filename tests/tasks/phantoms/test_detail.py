@@ -36,9 +36,17 @@ def test_a_view_of_half_the_size_shows_the_same(names: tuple[str, ...], light: i
     ]
     whole = [drawn[name].astype(float) for name in names]
     for i in range(1, len(names)):
-        assert np.abs(half[i] - half[0]).mean() < 0.12
-        assert np.abs(half[i] - half[0]).max() < 8
+        assert np.abs(half[i] - half[0]).mean() < 0.08
+        assert np.abs(half[i] - half[0]).max() < 4
         assert np.abs(whole[i] - whole[0]).max() > 15
+
+
+@pytest.mark.parametrize(("light", "dark"), [(90, 130), (250, 60), (3, 30)])
+def test_margins_leave_nothing_in_means_of_two_by_two_pixels(light: int, dark: int):
+    drawn = etched(light, dark)
+    means = [drawn[name].astype(float).reshape(80, 2, 80, 2).mean((1, 3)) for name in MARGINS]
+    for mean in means[1:]:
+        assert np.abs(mean - means[0]).max() < 1.0, "more than rounding"
 
 
 def test_only_what_is_near_the_lesion_changes():
