@@ -1,5 +1,6 @@
-"""The commands: ``medgym list | show | run``."""
+"""The commands: ``medgym list | show | run | train | export | doctor``."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -171,6 +172,103 @@ def run(
     _print_summary(summary, lines)
     if out:
         Console().print(f"Kept in {out}: open {out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def train(
+    stage: Annotated[str, typer.Argument(help="sft, reflect, grpo or all; quick is all of the built-in small plan.")],
+    plan: Annotated[str | None, typer.Argument(help="A plan: a .toml file, such as those in examples/.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the training; a started one goes on.")] = Path("runs/train"),
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and samples; default: the plan's.")] = None,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, such as grpo.trainer.max_steps=50; value is JSON.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a policy in three stages: a cold start, self-reflection, reinforcement learning.
+
+    Example: medgym train quick --out runs/quick
+    """
+    _needs("trl", "train")
+    from .training.console import carry_out
+
+    if stage not in ("quick", "all", "sft", "reflect", "grpo"):
+        raise InputError(f"the stage is sft, reflect, grpo, all or quick, not {stage!r}")
+    if (plan is None) != (stage == "quick"):
+        raise InputError("quick has its own plan" if plan else f"name the plan: medgym train {stage} PLAN.toml")
+    changes = dict(_change(text) for text in changed or ())
+    if seed is not None:
+        changes["seed"] = seed
+    stages = ("sft", "reflect", "grpo") if stage in ("quick", "all") else (stage,)
+    try:
+        found = carry_out(plan or "quick", changes, out, stages, quiet=as_json)
+    except KeyboardInterrupt:
+        error_console.print("medgym: interrupted; the same command goes on from the last checkpoint")
+        raise typer.Exit(130) from None
+    if as_json:
+        print(json.dumps(found))
+
+
+@app.command()
+def export(
+    source: Annotated[Path, typer.Argument(help="Demonstrations (.jsonl), or the folder of a run or a training.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    form: Annotated[str, typer.Option("--format", help="trl, sharegpt (LLaMA-Factory) or verl (parquet).")] = "trl",
+    env: Annotated[str, typer.Option(help="The environment that the trajectories are of.")] = "MedTool-v0",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value of the environment; read from a run's own folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write trajectories as a data set of another trainer, images included.
+
+    Example: medgym export runs/oracle --format sharegpt --out data/oracle
+    """
+    from .training.export import export as write
+
+    written = write(source, out, form, env, dict(_change(text) for text in setting or ()))
+    if as_json:
+        print(json.dumps(written))
+    else:
+        Console().print(f"{written['trajectories']} trajectories in {written['file']}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def doctor(
+    model: Annotated[str | None, typer.Option(help="A model's name or folder: can it be trained with tools?")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is installed, and whether a model's chat template keeps tools, calls and images.
+
+    Example: medgym doctor --model Qwen/Qwen2.5-VL-7B-Instruct
+    """
+    from .training.doctor import examine
+
+    findings = examine(model)
+    if as_json:
+        print(json.dumps(findings))
+    else:
+        table = Table("what", "state", "", show_edge=False)
+        for each in findings:
+            table.add_row(each["what"], "[green]ok[/]" if each["ok"] else "[red]no[/]", each["about"])
+        Console().print(table)
+    if not all(each["ok"] for each in findings if each["needed"]):
+        raise typer.Exit(1)
+
+
+def _needs(package: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"this needs {package}: pip install 'medgym[{extra}]'")
+
+
+def _change(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set takes key=value, not {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def _of_suite(

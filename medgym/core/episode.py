@@ -220,15 +220,27 @@ class Episode:
         return (*parts, "The episode is over.") if self.over else tuple(parts)
 
 
+def apply_together(episodes: Sequence[Episode], texts: Sequence[str], toolbox: Toolbox) -> list[Turn]:
+    """Take one action in each of several episodes; the calls of all are made in one batch."""
+    asked = [episode.submit(text) for episode, text in zip(episodes, texts, strict=True)]
+    answers = iter(toolbox.run([request for requests in asked for request in requests]))
+    return [
+        episode.resolve([next(answers) for _ in requests]) for episode, requests in zip(episodes, asked, strict=True)
+    ]
+
+
 def _words(parts: Sequence[Part]) -> list[str]:
     return [part for part in parts if isinstance(part, str)]
 
 
 def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return a message; words beside each other are one block, since chat templates put nothing between blocks."""
     content: list[dict[str, Any]] = []
     for part in parts:
         if isinstance(part, View):
             content.append({"type": "image", "image": Pillow.fromarray(part.pixels)})
+        elif content and content[-1]["type"] == "text":
+            content[-1]["text"] += f"\n{part}"
         else:
             content.append({"type": "text", "text": part})
     return {"role": role, "content": content}

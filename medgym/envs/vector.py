@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ..core.episode import Episode
+from ..core.episode import Episode, apply_together
 from ..core.errors import InputError
 from ..core.trajectory import Trajectory
 from ..rewards.recipe import Reward
@@ -177,10 +177,8 @@ class MedToolVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
                 raise InputError(f"action {i} is a str, not {type(actions[i]).__name__}")
         episodes = self.episodes
         self.finished = {}
-        asked = [episodes[i].submit(actions[i] or "") for i in acting]
-        answers = iter(self.scenario.toolbox.run([request for requests in asked for request in requests]))
-        for i, requests in zip(acting, asked, strict=True):
-            episodes[i].resolve([next(answers) for _ in requests])
+        apply_together([episodes[i] for i in acting], [actions[i] or "" for i in acting], self.scenario.toolbox)
+        for i in acting:
             if episodes[i].over:
                 trajectory = episodes[i].trajectory()
                 reward = self._rewards[i] = self.scenario.finish(trajectory)

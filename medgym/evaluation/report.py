@@ -35,7 +35,7 @@ def write_report(run: Path, lines: Sequence[Line], summary: dict[str, Any]) -> N
         title=f"medgym run: {html.escape(run.name)}",
         size=THUMBNAIL,
         summary=_about(run) + _summary(summary),
-        episodes="\n".join(_episode(run, line) for line in lines),
+        episodes="\n".join(episode(run, line) for line in lines),
     )
     (run / "report.html").write_text(page, "utf-8", errors="replace")
 
@@ -66,7 +66,8 @@ def _summary(summary: dict[str, Any]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _episode(run: Path, line: Line) -> str:
+def episode(run: Path, line: Line) -> str:
+    """Return an episode of a run as HTML, folded."""
     mark = "good" if line["correct"] else "bad"
     head = f"{line['task_id']} [{line['kind']}] {line['question']}"
     options = "".join(f"<br>{chr(65 + i)}. {html.escape(text)}" for i, text in enumerate(line["options"]))

@@ -88,7 +88,7 @@ def fingerprint(env_id: str, settings: dict[str, Any], episodes: int = 3) -> str
         actor = load_agent("random").make(seed)
         over = False
         if texts:
-            begin(actor, inner)
+            begin(actor, inner.episode, inner.scenario)
         while not over:
             hashed.update(_bytes(shown))
             shown = env.step(actor.act(inner.messages()) if texts else env.action_space.sample())

@@ -104,13 +104,11 @@ class Dialect(ABC):
         return f"<think>{action.thought}</think>\n{self._write(action, sizes)}"
 
     def question(self, task: Task, views: Sequence[View]) -> list[Part]:
-        """Return the first message: the images, the question and the form of its answer."""
-        parts: list[Part] = []
-        for view in views:
-            parts += [view, f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)."]
-        lines = [f"Question: {task.question}"]
+        """Return the first message: the images, and then the question and the form of its answer."""
+        lines = [f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)." for view in views]
+        lines.append(f"Question: {task.question}")
         lines += [f"{letter}. {text}" for letter, text in zip(task.letters, task.options, strict=True)]
-        return [*parts, "\n".join([*lines, FORMS[task.kind]])]
+        return [*views, "\n".join([*lines, FORMS[task.kind]])]
 
     def reply(self, results: Sequence[tuple[Call, ToolResult | ToolError]], left: int) -> list[Part]:
         """Return the message after a turn of calls: what each returned, and the turns left."""
@@ -146,7 +144,7 @@ class Dialect(ABC):
             return caption
         written = from_pixels([round(v) for v in box], self.coords, view.size)
         if self.coords != "pixel":
-            written = [round(v, 3 if self.coords == "unit" else 0) for v in written]
+            written = [round(v, 3) if self.coords == "unit" else round(v) for v in written]
         return f"{caption} Box of its mask: {json.dumps(written)}."
 
     def _in_pixels(self, name: str, arguments: dict[str, Any], sizes: Sequence[Size]) -> Call:

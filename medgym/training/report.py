@@ -1,0 +1,106 @@
+"""What training did, as one page: a table of the stages, the curves, and held-out episodes before and after."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.report import PAGE, THUMBNAIL, episode
+from .plan import STAGES
+
+MEASURES = (
+    ("box IoU", "box_iou"),
+    ("mask IoU", "iou_mean"),
+    ("accuracy", "accuracy"),
+    ("calls", "calls_mean"),
+)
+NAMES = {"start": "before training", "sft": "after SFT", "reflect": "after reflection", "grpo": "after GRPO"}
+
+
+def rows(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and a row for each stage: reward, its components, boxes, masks, accuracy and calls."""
+    components = list(dict.fromkeys(name for each in results.values() for name in each["rewards"]))
+    headings = ["held-out", "n", "reward", *components, *(name for name, _ in MEASURES)]
+    cells = []
+    for stage, found in results.items():
+        values = [found["reward_mean"], *(found["rewards"].get(name) for name in components)]
+        values += [found[key] for _, key in MEASURES]
+        cells.append([NAMES[stage], str(found["episodes"]), *("–" if v is None else f"{v:.2f}" for v in values)])
+    return headings, cells
+
+
+def write_training_report(out: Path, results: dict[str, dict[str, Any]], shown: int = 6) -> Path:
+    """Write ``report.html`` into a training's folder and return its path."""
+    headings, cells = rows(results)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
+    body = "".join(f"<tr>{''.join(f'<td class=n>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+    path = out / "report.html"
+    page = PAGE.format(
+        title=f"medgym training: {html.escape(out.name)}",
+        size=THUMBNAIL,
+        summary=f"<table><tr>{head}</tr>{body}</table>{_curves(out)}",
+        episodes="".join(_stage(out, stage, shown) for stage in results),
+    )
+    path.write_text(page, "utf-8", errors="replace")
+    return path
+
+
+def _stage(out: Path, stage: str, shown: int) -> str:
+    lines = (out / stage / "episodes.jsonl").read_text("utf-8").splitlines()[:shown]
+    return f"<h3>{NAMES[stage]}</h3>" + "".join(episode(out / stage, json.loads(line)) for line in lines)
+
+
+def _curves(out: Path) -> str:
+    """Draw reward by component, calls and length over reinforcement, and the loss of the other stages."""
+    logs = {stage: _log(out / stage / "log.json") for stage in STAGES}
+    panels: list[tuple[str, dict[str, list[tuple[int, float]]]]] = []
+    if logs["grpo"]:
+        names = sorted(key for key in logs["grpo"][0] if key.startswith("rewards/") and key.endswith("/mean"))
+        parts = {"reward": _line(logs["grpo"], "reward")}
+        parts |= {name.split("/")[1]: _line(logs["grpo"], name) for name in names}
+        panels.append(("GRPO: reward by component", parts))
+        kept = out / "grpo" / "checkpoints" / "guard.json"
+        if kept.exists():
+            history = json.loads(kept.read_text("utf-8"))["history"]
+            panels.append(
+                ("GRPO: held-out reward", {"validation": [(each["step"], each["reward"]) for each in history]})
+            )
+        panels.append(("GRPO: calls an episode", {"calls": _line(logs["grpo"], "medgym/calls")}))
+        panels.append(("GRPO: tokens written", {"mean": _line(logs["grpo"], "completions/mean_length")}))
+        panels.append(("GRPO: entropy", {"mean": _line(logs["grpo"], "entropy")}))
+    losses = {stage: _line(logs[stage], "loss") for stage in ("sft", "reflect") if logs[stage]}
+    if losses:
+        panels.append(("supervised loss", losses))
+    return _drawn(panels) if panels else ""
+
+
+def _drawn(panels: Sequence[tuple[str, dict[str, list[tuple[int, float]]]]]) -> str:
+    from matplotlib.figure import Figure
+
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(4.2 * across, 2.9 * down), layout="constrained")
+    for number, (title, lines) in enumerate(panels, 1):
+        axes = figure.add_subplot(down, across, number)
+        for name, points in lines.items():
+            axes.plot([step for step, _ in points], [value for _, value in points], label=name)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        if len(lines) > 1:
+            axes.legend(fontsize=8)
+    data = io.BytesIO()
+    figure.savefig(data, format="svg")
+    source = base64.b64encode(data.getvalue()).decode("ascii")
+    return f'<img style="max-width:100%" src="data:image/svg+xml;base64,{source}" alt="curves of training">'
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
+
+
+def _line(log: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    return [(each["step"], each[key]) for each in log if key in each]
