@@ -89,6 +89,7 @@ class Bridge:
         scenario: the environment's tasks, tools, dialect, recipe and limits.
         environment_factory: a class with `reset`, and a method for each tool and nothing else that is public.
         reward_functions: one for each component of the recipe, so that each is logged; their sum is the reward.
+        newest: the rollouts that were scored last, each with its reward.
     """
 
     def __init__(self, env: str | Scenario = "MedTool-v0", **settings: Any) -> None:
@@ -102,7 +103,8 @@ class Bridge:
         self.environment_factory: type[Rollout] = type(
             "MedGymRollout", (Rollout,), {"__doc__": Rollout.__doc__, "scenario": self.scenario, **methods}
         )
-        self.reward_functions: list[RewardFunction] = [_function(name) for name in self.scenario.recipe.names]
+        self.reward_functions: list[RewardFunction] = [self._function(name) for name in self.scenario.recipe.names]
+        self.newest: list[tuple[Trajectory, Reward]] = []
 
     def dataset(self, split: str, count: int | None = None, *, start: int = 0) -> Any:
         """Return a ``datasets.Dataset`` of `count` tasks from `start` on; a row is made when it is read.
@@ -145,7 +147,8 @@ class Bridge:
     def _read(self, tokenizer: Any, ids: Any, prefix: Any = None, tools: Any = None) -> dict[str, Any]:
         """Read a turn's tokens as TRL's message: its text, and a call unless it is an answer."""
         text = _text(tokenizer.decode(ids, skip_special_tokens=False), tokenizer)
-        message = {"role": "assistant", "content": text}
+        # Blocks, as the replies are: what TRL logs cannot mix them with plain words.
+        message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         specs = self.scenario.dialect.tools
         action = self.scenario.dialect.parse(text, [])
         if not specs or (action.usable and action.answer is not None):
@@ -155,6 +158,27 @@ class Bridge:
         )
         function = {"name": named, "arguments": {WRITTEN: text}}
         return {**message, "tool_calls": [{"type": "function", "function": function}]}
+
+    def _function(self, name: str) -> RewardFunction:
+        def component(
+            environments: Sequence[Rollout],
+            completions: Sequence[Chat],
+            log_metric: Callable[[str, float], None] | None = None,
+            **_: Any,
+        ) -> list[float]:
+            new = any(environment._reward is None for environment in environments)
+            rewards = scored(environments, completions)
+            if new:
+                trajectories = [environment._running().trajectory() for environment in environments]
+                self.newest = list(zip(trajectories, rewards, strict=True))
+                if log_metric:
+                    found = [measures(trajectory) for trajectory in trajectories]
+                    for key in found[0]:
+                        log_metric(key, sum(each[key] for each in found) / len(found))
+            return [reward.values[name] for reward in rewards]
+
+        component.__name__ = name
+        return component
 
 
 def scored(environments: Sequence[Rollout], completions: Sequence[Chat]) -> list[Reward]:
@@ -219,25 +243,6 @@ def _method(spec: ToolSpec) -> Callable[..., Any]:
 def _type(schema: dict[str, Any]) -> Any:
     made = TYPES.get(schema.get("type", ""), Any)
     return list[_type(schema["items"])] if made is list and "items" in schema else made  # type: ignore[misc]
-
-
-def _function(name: str) -> RewardFunction:
-    def component(
-        environments: Sequence[Rollout],
-        completions: Sequence[Chat],
-        log_metric: Callable[[str, float], None] | None = None,
-        **_: Any,
-    ) -> list[float]:
-        new = any(environment._reward is None for environment in environments)
-        rewards = scored(environments, completions)
-        if new and log_metric:
-            found = [measures(environment._running().trajectory()) for environment in environments]
-            for key in found[0]:
-                log_metric(key, sum(each[key] for each in found) / len(found))
-        return [reward.values[name] for reward in rewards]
-
-    component.__name__ = name
-    return component
 
 
 def _turns(scenario: Scenario, completion: Chat) -> list[str]:

@@ -39,6 +39,8 @@ def grpo_trainer(
     """
     from trl import GRPOConfig, GRPOTrainer
 
+    from .journal import TABLES, Journal
+
     bridge.read_by(processor)
     own = {
         **PAPER,
@@ -49,14 +51,16 @@ def grpo_trainer(
         "use_cpu": not _has_gpu(),
         "bf16": _has_gpu(),
     }
+    args = GRPOConfig(**{**own, **settings})
+    journal = [Journal(bridge)] if set(TABLES) & set(args.report_to) else []
     return GRPOTrainer(
         model,
         bridge.reward_functions,
-        args=GRPOConfig(**{**own, **settings}),
+        args=args,
         train_dataset=bridge.dataset(split, tasks),
         processing_class=processor,
         environment_factory=bridge.environment_factory,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *journal],
         peft_config=peft_config,
     )
 

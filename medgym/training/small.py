@@ -21,6 +21,8 @@ SPECIAL = (
 )
 TAGS = tuple(f"<{end}{tag}>" for tag in ("think", "tool_call", "tool_response", "answer") for end in ("", "/"))
 
+ROLES = ("system", "user", "assistant")
+
 TEMPLATE = """{%- for message in messages -%}
 {{- '<|im_start|>' + message.role + '\\n' -}}
 {%- if message.content is string -%}{{- message.content -}}
@@ -59,8 +61,8 @@ SHAPE = Shape()
 def small_tokenizer(texts: Iterable[str], tokens: int, phrases: Iterable[str] = ()) -> Any:
     """Train a byte-level tokenizer on texts.
 
-    Digits stand alone, so that numbers are written digit by digit; what the environment always says, `phrases`, is a
-    token each.
+    Digits stand alone, so that numbers are written digit by digit; all else merges across words, so that what is said
+    often is short. What the environment always says, `phrases`, is one token each.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -68,7 +70,7 @@ def small_tokenizer(texts: Iterable[str], tokens: int, phrases: Iterable[str] = 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\d| ?[^\s\d]+|\s+"), "isolated"),
+            pre_tokenizers.Split(Regex(r"\d|\n|[^\d\n]+"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -82,8 +84,7 @@ def small_tokenizer(texts: Iterable[str], tokens: int, phrases: Iterable[str] = 
             show_progress=False,
         ),
     )
-    lines = dict.fromkeys(line for phrase in phrases for line in phrase.split("\n") if len(line) > 3)
-    core.add_tokens([AddedToken(each, normalized=False) for each in dict.fromkeys((*TAGS, *lines))])
+    core.add_tokens([AddedToken(each, normalized=False) for each in dict.fromkeys((*TAGS, *ROLES, *phrases))])
     return PreTrainedTokenizerFast(
         tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left"
     )
@@ -102,7 +103,7 @@ def small_policy(
 
     Args:
         texts: what the tokenizer learns from: prompts and actions of the environment.
-        phrases: what the environment always says, such as its system prompt: each line becomes one token.
+        phrases: what the environment always says, such as its system prompt: one token each.
         architecture: ``qwen3_vl`` or ``qwen2_5_vl``, the classes of the real models.
         side: the longest side of an image that is shown as it is, in pixels; larger ones are scaled down.
         seed: of the weights.

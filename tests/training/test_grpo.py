@@ -1,0 +1,58 @@
+"""Reinforcement on an environment: what is logged, and what is never sampled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medgym.agents.transformers import load, placeholders
+from medgym.training import Bridge, Training, grpo_trainer, load_plan
+
+from .conftest import NANO
+
+pytestmark = pytest.mark.slow
+
+
+def started(nano: Path, **settings: Any) -> Any:
+    training = Training(load_plan("quick", NANO), nano, say=lambda line: None)
+    model, processor = load(str(nano / "sft" / "policy"))
+    own = {"max_steps": 1, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 160}
+    return grpo_trainer(model, processor, training.bridge, tasks=8, **{**own, "report_to": [], **settings})
+
+
+def test_components_and_trajectories_are_logged(nano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "tensorboard"))
+    trainer = started(nano, output_dir=str(tmp_path / "out"), report_to=["wandb", "tensorboard"])
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    names = Bridge("MedTool-v0").scenario.recipe.names
+    parts = [logged[f"rewards/{name}/mean"] for name in names]
+    assert sum(parts) == pytest.approx(logged["reward"], abs=1e-5)
+    assert {"medgym/calls", "medgym/unusable", "medgym/answered", "medgym/correct", "medgym/quality"} <= set(logged)
+    tables = list(tmp_path.glob("wandb/offline-run-*/files/media/table/**/*.json"))
+    assert tables, "the table of trajectories is kept offline"
+    table = json.loads(tables[0].read_text("utf-8"))
+    assert {"question", "said", "image", "reasons", *names} <= set(table["columns"])
+    assert len(table["data"]) == 4
+    assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/**/*.png"))
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_placeholders_are_never_sampled(nano: Path, tmp_path: Path):
+    trainer = started(nano, output_dir=str(tmp_path))
+    banned = placeholders(trainer.processing_class)
+    assert trainer.processing_class.image_token_id in banned
+    assert trainer.processing_class.tokenizer.pad_token_id in banned
+    assert trainer.processing_class.tokenizer.eos_token_id not in banned
+    assert trainer.generation_config.suppress_tokens == banned
+    import torch
+
+    with torch.no_grad():
+        trainer.model.lm_head.weight[banned] += 10 * trainer.model.lm_head.weight.abs().max()
+    row = trainer.train_dataset[0]
+    out = trainer._generate_and_score_completions([row] * 4)
+    written = out["completion_ids"][(out["tool_mask"] * out["completion_mask"]).bool()]
+    assert not set(written.tolist()) & set(banned)

@@ -1,0 +1,123 @@
+"""The three stages on a policy of a test's size: they resume, they repeat, and the guard brings a fallen policy back."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from medgym.agents.transformers import Transformers, load
+from medgym.cli import app
+from medgym.core.errors import InputError
+from medgym.training import Guard, Training, grpo_trainer, load_plan
+
+from .conftest import NANO
+
+pytestmark = pytest.mark.slow
+
+
+def training(out: Path, **changes: Any) -> Training:
+    return Training(load_plan("quick", {**NANO, **changes}), out, say=lambda line: None)
+
+
+def copied(nano: Path, out: Path) -> Path:
+    shutil.copytree(nano, out)
+    return out
+
+
+def test_a_cold_start_teaches_the_form_of_an_action(nano: Path):
+    results = training(nano).results()
+    assert results["start"]["rewards"]["format"] == 0.0
+    assert results["sft"]["rewards"]["format"] > 0.8
+    assert results["sft"]["reward_mean"] > results["start"]["reward_mean"]
+
+
+def test_a_killed_stage_goes_on_and_ends_as_one_that_was_not(nano: Path, tmp_path: Path):
+    whole = training(copied(nano, tmp_path / "whole"))
+    whole.run(("grpo",))
+
+    class KilledError(Exception):
+        pass
+
+    from transformers import TrainerCallback
+
+    class Killer(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == 3:
+                raise KilledError
+
+    cut = copied(nano, tmp_path / "cut")
+    first = Training(load_plan("quick", NANO), cut, say=lambda line: None, callbacks=[Killer()])
+    with pytest.raises(KilledError):
+        first.run(("grpo",))
+    assert not (cut / "grpo" / "policy").exists()
+    said: list[str] = []
+    again = Training(load_plan("quick", NANO), cut, say=said.append)
+    results = again.run(("grpo",))
+    assert "grpo: goes on from checkpoint-2" in said
+    assert results["grpo"] == whole.results()["grpo"]
+    logs = [json.loads((out / "grpo" / "log.json").read_text("utf-8")) for out in (tmp_path / "whole", cut)]
+    rewards = [[line["reward"] for line in log if "reward" in line] for log in logs]
+    assert rewards[0] == rewards[1]
+
+
+def test_a_fallen_policy_is_brought_back(nano: Path, tmp_path: Path):
+    """A learning rate a thousand times too large makes it fall; what is left in the end is what was best."""
+    run = training(copied(nano, tmp_path / "nano"))
+    model, processor = load(str(tmp_path / "nano" / "sft" / "policy"))
+
+    def measure(policy: Any) -> dict[str, float]:
+        lines = run._play(Transformers(policy, processor, max_new_tokens=64), "validation")
+        return {"reward": sum(line["reward"] for line in lines) / len(lines), "calls": float(len(lines))}
+
+    said: list[str] = []
+    guard = Guard(measure, every=2, most=1, say=said.append)
+    trainer = grpo_trainer(
+        model, processor, run.bridge, output_dir=str(tmp_path / "out"), tasks=20, callbacks=(guard,), report_to=[],
+        max_steps=20, learning_rate=0.5, per_device_train_batch_size=8, num_generations=8, max_completion_length=128,
+        max_grad_norm=1e9, warmup_steps=0, gradient_checkpointing=False,
+    )  # fmt: skip
+    before = measure(model)["reward"]
+    assert before > 0.5
+    trainer.train()
+    assert len(guard.falls) == 2
+    assert trainer.state.global_step < 20
+    assert "training stops" in said[-2]
+    assert min(each["reward"] for each in guard.history) < 0.5 * before
+    assert measure(model)["reward"] == guard.best["reward"] >= before
+
+
+def test_a_guard_is_told_what_it_is_given_wrong():
+    with pytest.raises(InputError, match="between 0 and 1"):
+        Guard(lambda model: {"reward": 1.0}, fall=2.0)
+
+
+def test_reflection_needs_checkpoints_and_learns_from_corrections(nano: Path, tmp_path: Path):
+    results = training(copied(nano, tmp_path / "nano")).run(("reflect",))
+    assert set(results) == {"start", "sft", "reflect"}
+    assert (tmp_path / "nano" / "reflect" / "demonstrations.jsonl").stat().st_size
+    lone = copied(nano, tmp_path / "lone")
+    shutil.rmtree(next((lone / "sft" / "checkpoints").glob("checkpoint-*")))
+    with pytest.raises(InputError, match="save_steps"):
+        training(lone).run(("reflect",))
+
+
+def test_the_command_says_what_is_wrong_and_writes_a_report(nano: Path, tmp_path: Path):
+    def train(*words: str) -> Any:
+        return CliRunner().invoke(app, ["train", *words])
+
+    out = str(copied(nano, tmp_path / "nano"))
+    changes = [word for key, value in NANO.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    done = train("sft", str(Path(load_plan.__code__.co_filename).with_name("quick.toml")), "--out", out, *changes)
+    assert done.exit_code == 0, done.output
+    page = (Path(out) / "report.html").read_text("utf-8")
+    assert "after SFT" in page
+    assert "data:image/svg+xml" in page
+    assert "differ" in str(train("quick", "--out", out, "--seed", "9").exception)
+    assert "sft, reflect" in str(train("everything").exception)
+    assert "name the plan" in str(train("sft").exception)
+    assert "no plan" in str(train("sft", "nowhere.toml").exception)
+    wrong = train("quick", "--out", str(tmp_path / "x"), "--set", "grpo.task=3").exception
+    assert "grpo.task" in str(wrong)
