@@ -36,10 +36,13 @@ def check_template(processor: Any) -> list[Finding]:
     chat = conversation()
     try:
         words = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        encoded = processor.apply_chat_template(chat, tokenize=True, return_dict=True, add_generation_prompt=True)
     except Exception as error:  # a template may fail in any way; which one is what is asked
         return [_finding("template", False, f"it cannot render tools: {type(error).__name__}: {error}")]
-    grids = encoded.get("image_grid_thw", encoded.get("pixel_values", []))
+    try:
+        encoded = processor.apply_chat_template(chat, tokenize=True, return_dict=True, add_generation_prompt=True)
+        grids = encoded.get("image_grid_thw", encoded.get("pixel_values", []))
+    except Exception:  # likewise: a processor is handed more images than it was told of
+        grids = []
     return [
         _finding("system prompt", "You have the tool zoom_in." in words, "names the tools"),
         _finding("call", '"zoom_in"' in words and "[10, 20, 30, 40]" in words.replace("10,20,30,40", "10, 20, 30, 40"),

@@ -100,7 +100,7 @@ def _verl(out: Path, rows: Iterator[dict[str, Any]]) -> tuple[Path, int]:
     for row in rows:
         messages = [{"role": message["role"], "content": _with_marks(message)} for message in row["chat"]]
         first = sum(part["type"] == "image" for message in row["chat"][:2] for part in message["content"])
-        place: dict[str, Any] = {"split": row["place"].split, "index": row["place"].index}
+        place: Demonstration = row["place"]
         lines.append(
             {
                 "data_source": "medgym",
@@ -109,7 +109,7 @@ def _verl(out: Path, rows: Iterator[dict[str, Any]]) -> tuple[Path, int]:
                 "images": [{"image": str(out / file)} for file in row["images"][:first]],
                 "all_images": [{"image": str(out / file)} for file in row["images"]],
                 "reward_model": {"style": "rule", "ground_truth": ""},
-                "extra_info": {"id": row["id"], "reward": row["reward"], **place},
+                "extra_info": {"id": row["id"], "reward": row["reward"], "split": place.split, "index": place.index},
             }
         )
     Dataset.from_list(lines).to_parquet(str(out / "data.parquet"))

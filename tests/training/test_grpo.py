@@ -8,6 +8,7 @@ import pytest
 
 from medgym.agents.transformers import load, placeholders
 from medgym.training import Bridge, Training, grpo_trainer, load_plan
+from medgym.training.journal import Journal
 
 from .conftest import NANO
 
@@ -37,7 +38,10 @@ def test_components_and_trajectories_are_logged(nano: Path, tmp_path: Path, monk
     table = json.loads(tables[0].read_text("utf-8"))
     assert {"question", "said", "image", "reasons", *names} <= set(table["columns"])
     assert len(table["data"]) == 4
-    assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/**/*.png"))
+    journal = next(each for each in trainer.callback_handler.callbacks if isinstance(each, Journal))
+    columns, rows = journal.table(lambda picture: picture)
+    for row, (trajectory, _) in zip(rows, journal.bridge.newest, strict=True):
+        assert row[columns.index("image")].size == (sum(view.size[0] for view in trajectory.views), 64)
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
