@@ -42,7 +42,8 @@ class Teacher(Player):
                 thought = f"I see the {self.name} and mark it."
                 return self.call(messages, thought, "sam2", image=self.view.index, bbox_2d=self._about(box))
             if self.task.kind is not Kind.SEGMENTATION and self.has("zoom_in"):
-                thought = f"I look closer at the {self.name}."
+                asked = self.task.question
+                thought = f"I look closer at the {self.name}." if self.name in asked else f"I look closer: {asked}"
                 around = self._about(grow(box, 0.25))
                 return self.call(messages, thought, "zoom_in", image=self.view.index, bbox_2d=around)
         made = self.brief.episode.views[-1] if self.brief.episode is not None else self.view

@@ -58,7 +58,10 @@ class Guard(TrainerCallback):
         path = Path(args.output_dir) / "guard.json"
         if state.global_step and path.exists():
             kept = json.loads(path.read_text("utf-8"))
-            self.history, self.falls, self.best = kept["history"], kept["falls"], kept["best"]
+            # What lies behind the checkpoint is done again.
+            self.history = [each for each in kept["history"] if each["step"] <= state.global_step]
+            self.falls = [step for step in kept["falls"] if step <= state.global_step]
+            self.best = kept["best"]
             import torch
 
             self._weights = torch.load(path.with_suffix(".pt"), map_location="cpu", weights_only=True)
@@ -97,7 +100,7 @@ class Guard(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Leave the best policy that was measured in the model."""
         if self._weights:
-            model.load_state_dict(self._weights)
+            model.load_state_dict(self._weights, strict=False)
             self.say(f"the policy of step {self.best['step']} is kept: reward {self.best['reward']:.2f}")
 
     def _look(self, args: Any, state: Any, model: Any) -> Measured:
@@ -105,7 +108,10 @@ class Guard(TrainerCallback):
         self.history.append({"step": state.global_step, **measured})
         if not self.best or measured["reward"] > self.best["reward"]:
             self.best = self.history[-1]
-            self._weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            # What does not learn, such as what lies under an adapter, need not be kept.
+            learning = {name: value for name, value in model.named_parameters() if value.requires_grad}
+            self._weights = {name: value.detach().cpu().clone() for name, value in learning.items()}
+            self._keep_weights(args)
         self._keep(args)
         return measured
 
@@ -114,7 +120,7 @@ class Guard(TrainerCallback):
     ) -> None:
         self.falls.append(state.global_step)
         what = ", ".join(f"{key} {measured.get(key, 0):.2f} after {self.best[key]:.2f}" for key in fallen)
-        model.load_state_dict(self._weights)
+        model.load_state_dict(self._weights, strict=False)
         self._recent.clear()
         self._highest.clear()
         self._suspicious = False
@@ -133,11 +139,18 @@ class Guard(TrainerCallback):
         )
 
     def _keep(self, args: Any) -> None:
+        kept = {"history": self.history, "falls": self.falls, "best": self.best}
+        _folder(args).joinpath("guard.json").write_text(json.dumps(kept, indent=1), "utf-8")
+
+    def _keep_weights(self, args: Any) -> None:
         import torch
 
-        folder = Path(args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.save(self._weights, folder / "guard.part")
-        (folder / "guard.part").replace(folder / "guard.pt")
-        kept = {"history": self.history, "falls": self.falls, "best": self.best}
-        (folder / "guard.json").write_text(json.dumps(kept, indent=1), "utf-8")
+        partial = _folder(args) / "guard.part"
+        torch.save(self._weights, partial)
+        partial.replace(partial.with_suffix(".pt"))
+
+
+def _folder(args: Any) -> Path:
+    folder = Path(args.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
