@@ -160,40 +160,31 @@ def _ids(tokenizer: Any) -> dict[str, Any]:
     return {key: tokenizer.convert_tokens_to_ids(token) for key, token in names.items()}
 
 
-def _qwen3_vl(shape: Shape, tokenizer: Any) -> Any:
-    from transformers import Qwen3VLConfig
-
-    vision = {
+def _vision(shape: Shape) -> dict[str, Any]:
+    return {
         "depth": shape.depth,
         "hidden_size": shape.seen,
         "intermediate_size": 2 * shape.seen,
         "num_heads": 4,
         "patch_size": shape.patch,
         "out_hidden_size": shape.hidden,
-        "num_position_embeddings": 256,
-        "deepstack_visual_indexes": [shape.depth // 2],
     }
-    text = _text(shape, tokenizer)
-    ids = _ids(tokenizer)
+
+
+def _qwen3_vl(shape: Shape, tokenizer: Any) -> Any:
+    from transformers import Qwen3VLConfig
+
+    vision = {**_vision(shape), "num_position_embeddings": 256, "deepstack_visual_indexes": [shape.depth // 2]}
+    text, ids = _text(shape, tokenizer), _ids(tokenizer)
     return Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **ids)
 
 
 def _qwen2_5_vl(shape: Shape, tokenizer: Any) -> Any:
     from transformers import Qwen2_5_VLConfig
 
-    vision = {
-        "depth": shape.depth,
-        "hidden_size": shape.seen,
-        "intermediate_size": 2 * shape.seen,
-        "num_heads": 4,
-        "patch_size": shape.patch,
-        "out_hidden_size": shape.hidden,
-        "window_size": 8 * shape.patch,
-        "fullatt_block_indexes": [shape.depth - 1],
-    }
-    text = _text(shape, tokenizer)
+    vision = {**_vision(shape), "window_size": 8 * shape.patch, "fullatt_block_indexes": [shape.depth - 1]}
+    text, ids = _text(shape, tokenizer), _ids(tokenizer)
     text.pop("head_dim")
-    ids = _ids(tokenizer)
     return Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **ids)
 
 

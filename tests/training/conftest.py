@@ -12,6 +12,7 @@ NANO: dict[str, Any] = {
     "held_out": 12,
     "batch": 12,
     "env.tasks": "phantoms:modality=fundus,form=segment_organ,difficulty=0,native=64",
+    "env.segmenter": "classical",
     "env.view_size": 64,
     "policy.small": {"hidden": 64, "layers": 2, "heads": 2, "seen": 48, "depth": 2, "tokens": 256},
     "sft.tasks": 100,
