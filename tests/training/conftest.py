@@ -31,6 +31,17 @@ NANO: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Workers of pytest share the cores, and sums in another order would train another policy."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def libraries_that_warn():
     """What the libraries say of themselves is not for us to mend."""
