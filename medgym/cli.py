@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
@@ -224,6 +225,8 @@ def export(
 
     Example: medgym export runs/oracle --format sharegpt --out data/oracle
     """
+    if form == "verl":
+        _needs("datasets", "train")
     from .training.export import export as write
 
     written = write(source, out, form, env, dict(_change(text) for text in setting or ()))
@@ -242,6 +245,8 @@ def doctor(
 
     Example: medgym doctor --model Qwen/Qwen2.5-VL-7B-Instruct
     """
+    if model:
+        _needs("transformers", "train")
     from .training.doctor import examine
 
     findings = examine(model)
@@ -250,7 +255,7 @@ def doctor(
     else:
         table = Table("what", "state", "", show_edge=False)
         for each in findings:
-            table.add_row(each["what"], "[green]ok[/]" if each["ok"] else "[red]no[/]", each["about"])
+            table.add_row(each["what"], "[green]ok[/]" if each["ok"] else "[red]no[/]", escape(each["about"]))
         Console().print(table)
     if not all(each["ok"] for each in findings if each["needed"]):
         raise typer.Exit(1)

@@ -44,6 +44,11 @@ def test_results_of_one_turn_are_one_message():
     assert words.endswith("<|im_start|>user\nonetwo<|im_end|>\n")
 
 
+def test_the_doctor_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("medgym.training.doctor.PACKAGES", {"no-such-package": "train"})
+    assert "medgym[train]" in CliRunner().invoke(app, ["doctor"]).output
+
+
 def test_the_doctor_examines_a_model(tmp_path):
     processor = small_policy(["a"])[1]
     processor.chat_template = DEAF
