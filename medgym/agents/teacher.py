@@ -32,22 +32,38 @@ class Teacher(Player):
             raise ValueError("the teacher needs the truth: roll it out with medgym.rollout")
         self.truth = truth_of(brief.task)
         self.view: View = brief.episode.views[self.truth.image]
+        self.last = brief.episode.max_turns - 1
         self.name = target(brief.task)
 
     def act(self, messages: Messages) -> str:
         """Return the next action."""
-        box = self._place()
-        if turns(messages) == 0 and box is not None:
-            if self.task.kind is Kind.SEGMENTATION and self.has("sam2"):
-                thought = f"I see the {self.name} and mark it."
-                return self.call(messages, thought, "sam2", image=self.view.index, bbox_2d=self._about(box))
-            if self.task.kind is not Kind.SEGMENTATION and self.has("zoom_in"):
+        box, turn = self._place(), turns(messages)
+        if box is not None and turn < self.last:
+            if self.task.kind is Kind.SEGMENTATION and self.has("sam2") and not self._done():
+                return self._mark(messages, box, turn)
+            if turn == 0 and self.task.kind is not Kind.SEGMENTATION and self.has("zoom_in"):
                 asked = self.task.question
                 thought = f"I look closer at the {self.name}." if self.name in asked else f"I look closer: {asked}"
                 around = self._about(grow(box, 0.25))
                 return self.call(messages, thought, "zoom_in", image=self.view.index, bbox_2d=around)
-        made = self.brief.episode.views[-1] if self.brief.episode is not None else self.view
+        made = self._made()
         return self.answer(messages, self._because(box, made), self._answer(box, made))
+
+    def _done(self) -> bool:
+        """Return whether the newest mask is what is asked for."""
+        made = self._made()
+        return made.mask is not None and self.truth.mask is not None and made.mask.iou(self.truth.mask) > 0.5
+
+    def _made(self) -> View:
+        return self.brief.episode.views[-1] if self.brief.episode is not None else self.view
+
+    def _mark(self, messages: Messages, box: Box, turn: int) -> str:
+        """Mark what is asked for, again where that did not succeed."""
+        thought = f"I see the {self.name} and mark it."
+        if turn:
+            wrong = "Nothing was found" if self._made().mask is None else "That is something else"
+            thought = f"{wrong}, so I mark the {self.name} again."
+        return self.call(messages, thought, "sam2", image=self.view.index, bbox_2d=self._about(box))
 
     def _because(self, box: Box | None, made: View) -> str:
         if box is None:

@@ -25,7 +25,7 @@ from ..rewards.recipe import Reward
 
 WRITTEN = "written"
 """The hidden argument by which a method is handed the text of the turn."""
-STOP = "end " * (1 << 15)
+STOP = "end "
 """TRL has no flag for an end: it drops a result that is longer than a completion may be, and with it the rollout."""
 
 TYPES = {"integer": int, "number": float, "string": str, "boolean": bool, "array": list, "object": dict}
@@ -39,6 +39,7 @@ class Rollout:
     """One rollout: an episode that is advanced by the methods that `Bridge` adds, one for each tool."""
 
     scenario: ClassVar[Scenario]
+    _longest: ClassVar[int] = 1 << 15
 
     def __init__(self) -> None:
         self._episode: Episode | None = None
@@ -57,10 +58,9 @@ class Rollout:
     def _take(self, text: str) -> Any:
         """Take a turn and return its reply as blocks of content; at an end, what makes TRL stop."""
         episode = self._running()
-        if episode.over:
-            return STOP
-        episode.apply(text)
-        return STOP if episode.over else episode.messages()[-1]["content"]
+        if not episode.over:
+            episode.apply(text)
+        return STOP * (self._longest + 1) if episode.over else episode.messages()[-1]["content"]
 
     def _finish(self, texts: Sequence[str]) -> Trajectory:
         """Take the turns that no method was called for; where what was written is not what was taken, take all anew."""
@@ -120,10 +120,15 @@ class Bridge:
         places = Dataset.from_dict({"split": [split] * (end - start), "index": list(range(start, end))})
         return places.with_transform(self._rows)
 
-    def read_by(self, processor: Any) -> Any:
-        """Teach a model's processor to show tools and to read turns, in place, and return it."""
+    def read_by(self, processor: Any, longest: int = 1 << 15) -> Any:
+        """Teach a model's processor to show tools and to read turns, in place, and return it.
+
+        Args:
+            longest: how many tokens a completion may have, at most: what is longer ends a rollout.
+        """
         from .template import teach
 
+        self.environment_factory._longest = longest
         teach(processor)
         tokenizer = getattr(processor, "tokenizer", processor)
         tokenizer.parse_response = partial(self._read, tokenizer)

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from .plan import load_plan
 from .report import rows, write_training_report
-from .stages import Training
+from .stages import Training, processes
 
 
 class Bar(TrainerCallback):
@@ -45,7 +45,8 @@ def carry_out(
     _hush()
     console = Console(stderr=quiet)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet) as progress:
+    first = processes().is_main_process
+    with Progress(*columns, console=console, disable=quiet or not first) as progress:
         training = Training(
             load_plan(plan, changes),
             out,
@@ -53,6 +54,8 @@ def carry_out(
             callbacks=[Bar(progress)],
         )
         found = training.run(stages)
+    if not first:
+        return found
     page = write_training_report(out, found)
     headings, cells = rows(found)
     table = Table(*headings, show_edge=False)

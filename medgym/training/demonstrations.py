@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, ToolError
+from ..core.task import truth_of
+from ..core.tooling import ToolResult
 from ..core.trajectory import Trajectory
 from ..envs.scenario import Scenario
 from ..rewards.grading import Graded
@@ -28,9 +30,9 @@ class Demonstration:
 
     @classmethod
     def of(cls, trajectory: Trajectory) -> "Demonstration":
-        """Take what was written from a trajectory."""
+        """Take what was written from a trajectory; a segmentation that missed and was mended is shown, not taught."""
         task = trajectory.task
-        return cls(task.split, task.index, tuple(turn.text for turn in trajectory.turns))
+        return cls(task.split, task.index, tuple(turn.text for turn in trajectory.turns), _mended(trajectory))
 
     def messages(self, scenario: Scenario) -> list[dict[str, Any]]:
         """Play it again and return the chat, up to the last thing written.
@@ -98,6 +100,20 @@ def load(path: Path) -> Iterator[Demonstration]:
             yield Demonstration(read["split"], int(read["index"]), tuple(texts), tuple(read.get("skip", ())))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}, line {number}: no demonstration (split, index, texts): {error}") from error
+
+
+def _mended(trajectory: Trajectory) -> tuple[int, ...]:
+    """Return the turns that brought no mask of what is asked for, before one that did."""
+    truth = truth_of(trajectory.task).mask
+    missed: list[int] = []
+    for number, turn in enumerate(trajectory.turns):
+        views = [result.view for result in turn.results if isinstance(result, ToolResult)]
+        masks = [view.mask for view in views if view is not None and view.mask is not None]
+        if truth is not None and any(mask.iou(truth) > 0.5 for mask in masks):
+            return tuple(missed)
+        if views and len(masks) == sum(view is not None for view in views):
+            missed.append(number)
+    return ()
 
 
 def _words(text: str) -> set[str]:

@@ -27,6 +27,7 @@ def grpo_trainer(
     output_dir: str,
     split: str = "train",
     tasks: int | None = None,
+    max_new_tokens: int | None = None,
     callbacks: tuple[Any, ...] = (),
     peft_config: Any = None,
     **settings: Any,
@@ -35,23 +36,25 @@ def grpo_trainer(
 
     Args:
         tasks: how many tasks of the split; all by default.
+        max_new_tokens: the longest turn; by default one turn may be as long as a whole completion.
         settings: of ``GRPOConfig``; they go before `PAPER`.
     """
     from trl import GRPOConfig, GRPOTrainer
 
     from .journal import TABLES, Journal
 
-    bridge.read_by(processor)
     own = {
         **PAPER,
         # The first action comes before the first call.
         "max_tool_calling_iterations": bridge.scenario.max_turns - 1,
-        "generation_kwargs": {"suppress_tokens": placeholders(processor)},
         "output_dir": output_dir,
         "use_cpu": not _has_gpu(),
         "bf16": _has_gpu(),
     }
-    args = GRPOConfig(**{**own, **settings})
+    sampled = {"max_new_tokens": max_new_tokens} if max_new_tokens else {}
+    sampled |= {"suppress_tokens": placeholders(processor), **settings.pop("generation_kwargs", {})}
+    args = GRPOConfig(**{**own, **settings, "generation_kwargs": sampled})
+    bridge.read_by(processor, args.max_completion_length)
     journal = [Journal(bridge)] if set(TABLES) & set(args.report_to) else []
     return GRPOTrainer(
         model,

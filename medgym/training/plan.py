@@ -26,7 +26,7 @@ class Policy(Section):
         small: of a small one: `Shape`'s fields and ``architecture``.
         lora: of ``peft.LoraConfig``; empty trains all weights.
         load: for loading the model, such as ``dtype`` or ``attn_implementation``.
-        max_new_tokens: the longest action when it is measured.
+        max_new_tokens: the longest action, in tokens.
     """
 
     model: str = ""
@@ -57,13 +57,13 @@ class Reflect(Section):
 
     Attributes:
         tasks: how many tasks each checkpoint of the cold start plays.
-        rehearsal: how many demonstrations of the cold start are mixed in, for each that shows a correction.
+        rehearsal: how many demonstrations of the cold start are mixed in, so that it is not forgotten.
         temperature: of the samples.
         trainer: settings of ``SFTConfig``.
     """
 
     tasks: int = 200
-    rehearsal: float = 1.0
+    rehearsal: int = 100
     temperature: float = 1.0
     trainer: dict[str, Any] = Field(default_factory=dict)
 

@@ -42,7 +42,8 @@ class Shape:
     """How large a small policy is.
 
     Attributes:
-        patch: the side of a patch, in pixels; two by two of them make a token.
+        patch: the side of a patch, in pixels.
+        merge: so many patches by so many make a token.
         tokens: how many pieces the tokenizer learns.
     """
 
@@ -52,6 +53,7 @@ class Shape:
     seen: int = 96
     depth: int = 4
     patch: int = 8
+    merge: int = 2
     tokens: int = 512
 
 
@@ -116,8 +118,8 @@ def small_policy(
     tokenizer = small_tokenizer(texts, shape.tokens, phrases)
     classes, videos, configured = ARCHITECTURES[architecture]
     config = configured(shape, tokenizer)
-    pixels = {"shortest_edge": (4 * shape.patch) ** 2, "longest_edge": side**2}
-    parts: dict[str, Any] = {"patch_size": shape.patch, "merge_size": 2, "size": pixels}
+    pixels = {"shortest_edge": (2 * shape.merge * shape.patch) ** 2, "longest_edge": side**2}
+    parts: dict[str, Any] = {"patch_size": shape.patch, "merge_size": shape.merge, "size": pixels}
     processor = getattr(transformers, classes + "Processor")(
         image_processor=transformers.Qwen2VLImageProcessor(**parts),
         tokenizer=tokenizer,
@@ -167,6 +169,7 @@ def _vision(shape: Shape) -> dict[str, Any]:
         "intermediate_size": 2 * shape.seen,
         "num_heads": 4,
         "patch_size": shape.patch,
+        "spatial_merge_size": shape.merge,
         "out_hidden_size": shape.hidden,
     }
 

@@ -1,14 +1,15 @@
 """The three stages of Ophiuchus in order: a cold start, self-reflection, reinforcement learning.
 
 Everything a stage needs lies in the run's folder, so one that was killed goes on from its last checkpoint and one that
-is finished is not done again.
+is finished is not done again. Of several processes, started by accelerate, the first writes and measures.
 """
 
 import gc
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,14 @@ class Training:
     def __init__(
         self, plan: Plan, out: Path, *, say: Callable[[str], None] = print, callbacks: Sequence[Any] = ()
     ) -> None:
-        self.plan, self.out, self.say, self.callbacks = plan, out, say, tuple(callbacks)
+        self.processes = processes()
+        self.plan, self.out, self.callbacks = plan, out, tuple(callbacks)
+        self.say = say if self.processes.is_main_process else _silent
         env = dict(plan.env)
         self.bridge = Bridge(env.pop("id", "MedTool-v0"), **env)
         self.scenario = self.bridge.scenario
-        self._claim()
+        with self._first_alone():
+            self._claim()
 
     def run(self, stages: Sequence[str] = STAGES) -> dict[str, dict[str, Any]]:
         """Carry out stages and return what the policy was worth before and after each, on held-out tasks."""
@@ -76,14 +80,16 @@ class Training:
 
     def begin(self) -> None:
         """Make or load the policy that learning starts from, and measure it."""
-        if not (self.out / "start" / "policy").exists():
-            self._save("start", *self._first())
+        with self._first_alone():
+            if not (self.out / "start" / "policy").exists():
+                self._save("start", *self._first())
         self._measured("start")
 
     def sft(self) -> None:
         """Learn from trajectories, keeping checkpoints for the reflection."""
         model, processor = self._load("start")
-        shown = self.demonstrations()
+        with self._first_alone():
+            shown = self.demonstrations()
         trainer = sft_trainer(
             model,
             processor,
@@ -111,29 +117,40 @@ class Training:
     def reflect(self) -> None:
         """Learn from the policy's own corrections, and rehearse what was shown."""
         model, processor = self._load("sft")
-        path = self.out / "reflect" / "demonstrations.jsonl"
-        if not path.exists():
-            made = corrections(self.scenario, self._tries(processor))
-            rehearsed = self.demonstrations()[: max(1, round(len(made) * self.plan.reflect.rehearsal))]
-            self.say(f"reflect: {len(made)} corrections, {len(rehearsed)} rehearsed")
-            save_demonstrations(path, [*made, *rehearsed])
+        with self._first_alone():
+            lessons = self._lessons(processor)
+        if not lessons:
+            self.say("reflect: nothing to learn from, so the policy stays as it is")
+            self._save("reflect", model, processor)
+            return
         trainer = sft_trainer(
             model,
             processor,
             self.scenario,
-            list(load_demonstrations(path)),
+            lessons,
             self._sft_config("reflect", self.plan.reflect.trainer),
             callbacks=list(self.callbacks),
             peft_config=self._lora(),
         )
         self._train("reflect", trainer, processor)
 
+    def _lessons(self, processor: Any) -> list[Demonstration]:
+        path = self.out / "reflect" / "demonstrations.jsonl"
+        if not path.exists():
+            made = corrections(self.scenario, self._tries(processor))
+            rehearsed = self.demonstrations()[: self.plan.reflect.rehearsal] if made else []
+            self.say(f"reflect: {len(made)} corrections, {len(rehearsed)} rehearsed")
+            save_demonstrations(path, [*made, *rehearsed])
+        return list(load_demonstrations(path))
+
     def grpo(self) -> None:
         """Reinforce, guarded; the policy is the best one measured on the validation split."""
-        model, processor = self._load("reflect" if (self.out / "reflect" / "policy").exists() else "sft")
+        newest = next(stage for stage in ("reflect", "sft", "start") if (self.out / stage / "policy").exists())
+        self.say(f"grpo: from the policy of the stage {newest!r}")
+        model, processor = self._load(newest)
 
         def measure(policy: Any) -> dict[str, float]:
-            lines = self._play(Transformers(policy, processor, **self._greedy), "validation")
+            lines = self._play(self._agent(policy, processor), "validation")
             summary = summarise(lines)
             return {"reward": summary["reward_mean"], "calls": summary["calls_mean"]}
 
@@ -143,6 +160,7 @@ class Training:
             self.bridge,
             output_dir=str(self.out / "grpo" / "checkpoints"),
             tasks=self.plan.grpo.tasks,
+            max_new_tokens=self.plan.policy.max_new_tokens,
             callbacks=(
                 Guard(measure, say=lambda line: self.say(f"grpo: {line}"), **self.plan.grpo.guard),
                 *self.callbacks,
@@ -153,9 +171,16 @@ class Training:
         )
         self._train("grpo", trainer, processor)
 
-    @cached_property
-    def _greedy(self) -> dict[str, Any]:
-        return {"max_new_tokens": self.plan.policy.max_new_tokens}
+    def _agent(self, model: Any, processor: Any, **sampling: Any) -> Transformers:
+        """Return a policy as an agent; it takes the likeliest token unless told otherwise."""
+        most = self.plan.policy.max_new_tokens
+        return Transformers(model, processor, max_new_tokens=most, device=str(self.processes.device), **sampling)
+
+    @contextmanager
+    def _first_alone(self) -> Iterator[None]:
+        """Let the first process go ahead, so that the others find what it wrote."""
+        with self.processes.main_process_first():
+            yield
 
     def _claim(self) -> None:
         """Write the plan down; a folder holds one plan."""
@@ -222,9 +247,7 @@ class Training:
         tries = []
         for number, folder in enumerate(folders):
             model, _ = load(str(folder), processor)
-            agent = Transformers(
-                model, processor, temperature=settings.temperature, seed=self.plan.seed + number, **self._greedy
-            )
+            agent = self._agent(model, processor, temperature=settings.temperature, seed=self.plan.seed + number)
             played = [trajectory for trajectory, _ in rollouts(self.scenario, agent, places, batch=self.plan.batch)]
             right = mean([float(Graded(trajectory).correct) for trajectory in played])
             self.say(f"reflect: {folder.name} is right in {right:.0%} of {len(played)} tasks")
@@ -251,26 +274,30 @@ class Training:
         from transformers import PrinterCallback
         from transformers.trainer_utils import get_last_checkpoint
 
+        if whole := _split_weights(trainer.accelerator):
+            raise InputError(whole)
         trainer.remove_callback(PrinterCallback)
         checkpoints = Path(trainer.args.output_dir)
         last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
         if last:
             self.say(f"{stage}: goes on from {Path(last).name}")
         trainer.train(resume_from_checkpoint=last)
-        history = trainer.state.log_history
-        (self.out / stage / "log.json").write_text(json.dumps(history, indent=1) + "\n", "utf-8")
         model = trainer.model
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()
+        if self.processes.is_main_process:
+            history = trainer.state.log_history
+            (self.out / stage / "log.json").write_text(json.dumps(history, indent=1) + "\n", "utf-8")
         self._save(stage, model, processor)
 
     def _save(self, stage: str, model: Any, processor: Any) -> None:
         folder = self.out / stage / "policy"
-        partial = folder.with_name("policy.part")
-        shutil.rmtree(partial, ignore_errors=True)
-        model.save_pretrained(partial)
-        processor.save_pretrained(partial)
-        partial.rename(folder)
+        if self.processes.is_main_process:
+            partial = folder.with_name("policy.part")
+            shutil.rmtree(partial, ignore_errors=True)
+            model.save_pretrained(partial)
+            processor.save_pretrained(partial)
+            partial.rename(folder)
         gc.collect()
 
     def _load(self, stage: str) -> tuple[Any, Any]:
@@ -282,10 +309,12 @@ class Training:
     def _measured(self, stage: str) -> None:
         """Play the held-out tasks with a stage's policy, once, and keep what it did."""
         path = self.out / stage / "summary.json"
-        if path.exists():
-            return
-        model, processor = self._load(stage)
-        lines = self._play(Transformers(model, processor, **self._greedy), "test", self.out / stage)
+        with self._first_alone():
+            if not path.exists():
+                self._measure(stage, path)
+
+    def _measure(self, stage: str, path: Path) -> None:
+        lines = self._play(self._agent(*self._load(stage)), "test", self.out / stage)
         boxes = [line["box_iou"] for line in lines if line["box_iou"] is not None]
         path.write_text(
             json.dumps({**summarise(lines), "box_iou": mean(boxes), "n_boxed": len(boxes)}, indent=1), "utf-8"
@@ -305,6 +334,26 @@ class Training:
             text = "".join(json.dumps(line) + "\n" for line in lines)
             (keep / "episodes.jsonl").write_text(text, "utf-8")
         return lines
+
+
+def processes() -> Any:
+    """Return accelerate's view of the processes of this training."""
+    from accelerate import PartialState
+
+    # While the first one plays and measures, the others wait for longer than they do by default.
+    return PartialState(timeout=timedelta(days=1))
+
+
+def _silent(line: str) -> None:
+    """Say nothing: the first process speaks."""
+
+
+def _split_weights(accelerator: Any) -> str:
+    """Return what is wrong where no process holds the whole policy: it could not be measured, kept or taken back."""
+    plugin = accelerator.state.deepspeed_plugin
+    if accelerator.distributed_type == "FSDP" or (plugin is not None and plugin.zero_stage == 3):
+        return "each process must hold all weights: use data parallelism or ZeRO stage 2 instead of FSDP or stage 3"
+    return ""
 
 
 def _box_iou(trajectory: Trajectory) -> float | None:

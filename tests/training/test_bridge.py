@@ -64,7 +64,7 @@ def played(bridge: Bridge, processor: Any, texts: list[str], index: int = 0) -> 
             function = call["function"]
             content = getattr(environment, function["name"])(**function["arguments"])
             completion.append({"role": "tool", "name": function["name"], "content": content})
-        if completion[-1]["content"] == STOP:
+        if str(completion[-1]["content"]).startswith(STOP):
             completion.pop()
             break
     return environment, completion

@@ -98,3 +98,20 @@ def test_a_demonstration_is_kept_as_what_was_written(scenario: Scenario, tmp_pat
         list(load(tmp_path / "broken.jsonl"))
     with pytest.raises(InputError, match="no demonstrations"):
         list(load(tmp_path / "nothing"))
+
+
+def test_a_teacher_whose_tool_errs_shows_how_to_mend_it_and_only_that_is_taught():
+    from medgym.agents.agent import make_agent
+    from medgym.evaluation.rollout import rollouts
+
+    tasks = "phantoms:modality=fundus,form=segment_organ,difficulty=0,native=128,absent=0"
+    wrong = Scenario(tasks=tasks, segmenter="simulated:miss=0.3,swap=0.3", view_size=128, max_turns=4)
+    places = [("train", index) for index in range(30)]
+    found = [trajectory for trajectory, _ in rollouts(wrong, make_agent("teacher", 0), places)]
+    lessons = [Demonstration.of(trajectory) for trajectory in found if not faults(trajectory)]
+    mended = [lesson for lesson in lessons if lesson.skip]
+    assert len(mended) > 5
+    assert all(lesson.skip == tuple(range(len(lesson.texts) - 2)) for lesson in lessons)
+    assert {"Nothing was found", "That is something else"} <= {
+        text.removeprefix("<think>").split(",")[0] for lesson in mended for text in lesson.texts[1:]
+    }

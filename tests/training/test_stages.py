@@ -1,7 +1,10 @@
 """The three stages on a policy of a test's size: they resume, they repeat, and the guard brings a fallen policy back."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,39 @@ def test_the_command_says_what_is_wrong_and_writes_a_report(nano: Path, tmp_path
     assert "no plan" in str(train("sft", "nowhere.toml").exception)
     wrong = train("quick", "--out", str(tmp_path / "x"), "--set", "grpo.task=3").exception
     assert "grpo.task" in str(wrong)
+
+
+def test_a_policy_that_had_no_lesson_stays_as_it_is(nano: Path, tmp_path: Path):
+    out = copied(nano, tmp_path / "nano")
+    (out / "reflect").mkdir()
+    (out / "reflect" / "demonstrations.jsonl").write_text("")
+    results = training(out).run(("reflect",))
+    assert results["reflect"] == results["sft"]
+
+
+def test_reinforcement_can_start_from_a_policy_of_ones_own(nano: Path, tmp_path: Path):
+    given = {"policy.model": str(nano / "sft" / "policy"), "grpo.trainer.max_steps": 1}
+    results = training(tmp_path / "own", **given).run(("grpo",))
+    assert set(results) == {"start", "grpo"}
+    assert results["start"]["rewards"] == training(nano).results()["sft"]["rewards"]
+
+
+def test_two_processes_carry_out_a_plan_together(tmp_path: Path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(Path(load_plan.__code__.co_filename).with_name("quick.toml").read_text("utf-8"), "utf-8")
+    short = {**NANO, "sft.trainer.max_steps": 4, "sft.trainer.save_steps": 2, "reflect.tasks": 4, "grpo.tasks": 8}
+    changes = [word for key, value in short.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    done = subprocess.run(
+        [*accelerate, "--main_process_port", "0", "--module", "medgym", "train", "all", str(plan)]
+        + ["--out", str(tmp_path / "out"), *changes],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("before training") == 1
+    found = {stage: json.loads((tmp_path / "out" / stage / "summary.json").read_text()) for stage in ("start", "grpo")}
+    assert found["grpo"]["episodes"] == NANO["held_out"]
+    log = json.loads((tmp_path / "out" / "grpo" / "log.json").read_text("utf-8"))
+    assert [line["step"] for line in log if "reward" in line] == [1, 2, 3, 4]

@@ -13,7 +13,7 @@ from ...core.task import SPLITS, Kind, Task
 from ..schedule import Schedule
 from .ct import ABDOMEN, THORAX
 from .dermoscopy import MOLE
-from .desk import Asked
+from .desk import ABSENT, Asked
 from .endoscopy import COLON
 from .exam import Exam
 from .fundus import RETINA
@@ -54,6 +54,7 @@ class Recipe(NamedTuple):
     forms: tuple[str, ...]
     difficulty: int | None
     native: int
+    absent: float
 
 
 class Phantoms:
@@ -70,6 +71,7 @@ class Phantoms:
         form: forms of question, such as ``margin``, written as modalities are; all by default.
         size: number of tasks; it does not change what they are.
         native: width and height of the images in pixels, 64 to 4096.
+        absent: the share, 0 to 1, of segmentation and detection tasks that ask for what is not there.
 
     Raises:
         InputError: for an unknown split, kind, modality or form, for a setting out of its range, and where no
@@ -87,6 +89,7 @@ class Phantoms:
         form: str | Sequence[str] | None = None,
         size: int = 10_000,
         native: int = NATIVE,
+        absent: float = ABSENT,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}{nearest(str(split), SPLITS)}")
@@ -98,6 +101,7 @@ class Phantoms:
         self.kinds = tuple(Kind(kind) for kind in kinds)
         self.size = _whole("size", size, 1, 2**32 - 1)
         self.native = _whole("native", native, SMALLEST, LARGEST)
+        self.absent = _share("absent", absent)
         self.modalities = _named("modality", modality, tuple(MODALITIES)) or tuple(MODALITIES)
         self.difficulty = None if difficulty in (None, "rising") else _level(difficulty)
         self.schedule = Schedule(len(LEVELS)) if difficulty == "rising" else None
@@ -123,7 +127,8 @@ class Phantoms:
         if not 0 <= index < self.size:
             raise IndexError(f"task {index} of {self.size} phantoms")
         recipe = Recipe(
-            self.split, self.seed, index, self.kinds, self.modalities, self.forms, self.difficulty, self.native
+            *(self.split, self.seed, index, self.kinds, self.modalities, self.forms),
+            *(self.difficulty, self.native, self.absent),
         )
         return _task(recipe)
 
@@ -132,6 +137,7 @@ class Phantoms:
         for modality in self.modalities:
             for difficulty in range(len(LEVELS)) if self.difficulty is None else (self.difficulty,):
                 settings: dict[str, Any] = {"form": self.forms, "size": self.size, "native": self.native}
+                settings["absent"] = self.absent
                 part = Phantoms(self.split, self.seed, self.kinds, modality=modality, difficulty=difficulty, **settings)
                 yield f"{modality}, difficulty {difficulty}", part
 
@@ -177,6 +183,7 @@ def _address(recipe: Recipe) -> str:
         "form": "+".join(recipe.forms),
         "difficulty": "" if recipe.difficulty is None else str(recipe.difficulty),
         "native": "" if recipe.native == NATIVE else str(recipe.native),
+        "absent": "" if recipe.absent == ABSENT else f"{recipe.absent:g}",
     }
     settings = ",".join(f"{name}={value}" for name, value in asked.items() if value)
     return f"phantoms:{settings}" if settings else "phantoms"
@@ -192,7 +199,7 @@ def _made(recipe: Recipe) -> tuple[Exam, Kind, Asked]:
     exam, forms = choices[kind][int(rng.integers(len(choices[kind])))]
     form = forms[int(rng.integers(len(forms)))]
     difficulty = recipe.number % len(LEVELS) if recipe.difficulty is None else recipe.difficulty
-    return exam, kind, ask(exam, rng, recipe.native, form, difficulty)
+    return exam, kind, ask(exam, rng, recipe.native, form, difficulty, recipe.absent)
 
 
 def _pixels(recipe: Recipe) -> Pixels:
@@ -249,3 +256,9 @@ def _whole(name: str, value: object, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
         raise InputError(f"{name} is a whole number from {least} to {most}, not {value!r}")
     return int(value)
+
+
+def _share(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InputError(f"{name} is a share from 0 to 1, not {value!r}")
+    return float(value)

@@ -12,6 +12,8 @@ from .exam import Exam
 from .scene import Lesion, Level, Scene, Structure
 
 MOST_OPTIONS = 4
+ABSENT = 0.2
+"""Unless told otherwise, so many segmentation and detection tasks ask for what is not there."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Desk:
         rng: all chance comes from it.
         native: width and height of the image in pixels.
         level: how hard the scenes are to read.
+        absent: the share of segmentation and detection tasks that ask for what is not there.
     """
 
     exam: Exam
     rng: np.random.Generator
     native: int
     level: Level
+    absent: float = ABSENT
 
     def one(self, among: Sequence[str]) -> str:
         """Choose one, all as likely."""

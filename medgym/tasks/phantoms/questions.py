@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.task import Kind
-from .desk import Asked, Desk, listed, plural, truth_about, with_article
+from .desk import ABSENT, Asked, Desk, listed, plural, truth_about, with_article
 from .detail import HIDDEN, LEAST, MARGINS, TEXTURES, with_margin, with_texture
 from .exam import Exam
 from .places import mark_all, mark_finding, segment_lesion, segment_organ
@@ -33,9 +33,9 @@ LARGER = 1.3
 """The larger of two lesions is longer at least by this factor."""
 
 
-def ask(exam: Exam, rng: np.random.Generator, native: int, form: str, difficulty: int) -> Asked:
+def ask(exam: Exam, rng: np.random.Generator, native: int, form: str, difficulty: int, absent: float = ABSENT) -> Asked:
     """Make a question of a form about a new scene of `native` by `native` pixels."""
-    asked = dict(forms_of(exam, native))[form][1](Desk(exam, rng, native, LEVELS[difficulty]))
+    asked = dict(forms_of(exam, native))[form][1](Desk(exam, rng, native, LEVELS[difficulty], absent))
     return replace(asked, meta=_meta(exam, asked, form, difficulty, native))
 
 

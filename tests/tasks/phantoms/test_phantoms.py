@@ -101,6 +101,18 @@ def test_an_id_says_how_to_load_its_task():
     assert Phantoms("test")[1].id == "phantoms/test/0/1"
 
 
+@pytest.mark.parametrize("form", ["segment_lesion", "segment_organ", "mark_all", "mark_finding"])
+def test_what_is_asked_for_is_there_as_often_as_is_wanted(form: str):
+    def absent(share: float) -> list[bool]:
+        source = Phantoms("train", modality="ultrasound", form=form, native=128, absent=share)
+        return [bool(source[index].meta["negative"]) for index in range(12)]
+
+    assert not any(absent(0.0))
+    assert all(absent(1.0)) or form == "segment_organ"
+    assert any(absent(1.0))
+    assert Phantoms("train", modality="oct", absent=0.0)[1].id == "phantoms:modality=oct,absent=0/train/0/1"
+
+
 def test_what_a_task_says_of_itself():
     source = small(native=256)
     for index in range(12):
@@ -152,6 +164,8 @@ def test_an_image_is_loaded_again_without_its_truth():
         ({"difficulty": -1}, "0 to 3"),
         ({"difficulty": "hard"}, "rising"),
         ({"difficulty": True}, "True"),
+        ({"absent": 1.5}, "from 0 to 1"),
+        ({"absent": "none"}, "'none'"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict, told: str):
