@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +36,12 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "wrong-tool": ("reflect", {"env.segmenter": WRONG}),
 }
 """Reinforcement that differs from the quick plan's: the stage whose policy it starts from, and what is set."""
-MEASURES = ("reward", "iou", "calls")
+MEASURES = {"reward": "reward", "iou": "mask IoU", "calls": "calls", "likeliest reward": "reward, likeliest tokens"}
+"""What is shown, and its heading."""
+
+
+Played = dict[tuple[str, str], list[dict[str, list[float]]]]
+"""What was done by each policy with each segmenter: for each seed, and each measure, a number a task."""
 
 
 class Arm(NamedTuple):
@@ -101,6 +107,9 @@ def longer() -> dict[str, object]:
 
 def play(policy: Path, segmenter: str, tasks: int) -> dict[str, list[float]]:
     """Let a policy play held-out tasks and return what it did in each; kept beside it."""
+    kept = policy / f"played-{tasks}{'-wrong-tool' if segmenter else ''}.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
     from medgym.agents.transformers import Transformers
     from medgym.evaluation.rollout import rollouts
     from medgym.evaluation.traces import episode_line
@@ -108,14 +117,14 @@ def play(policy: Path, segmenter: str, tasks: int) -> dict[str, list[float]]:
 
     plan = load_plan("quick")
     env = {**plan.env, **({"segmenter": segmenter} if segmenter else {})}
-    kept = policy / f"played-{tasks}{'-wrong-tool' if segmenter else ''}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
     scenario = Bridge(env.pop("id"), **env).scenario
-    agent = Transformers(str(policy / "policy"), max_new_tokens=plan.policy.max_new_tokens)
     places = [("test", index) for index in range(tasks)]
-    lines = [episode_line(*played, scenario.recipe) for played in rollouts(scenario, agent, places)]
-    found = {name: [float(line[name]) for line in lines] for name in MEASURES}
+    found = {}
+    for name, temperature in (("", plan.policy.temperature), ("likeliest ", 0.0)):
+        most = plan.policy.max_new_tokens
+        agent = Transformers(str(policy / "policy"), max_new_tokens=most, temperature=temperature)
+        lines = [episode_line(*played, scenario.recipe) for played in rollouts(scenario, agent, places)]
+        found |= {name + key: [float(line[key]) for line in lines] for key in ("reward", "iou", "calls")}
     kept.write_text(json.dumps(found))
     return found
 
@@ -145,31 +154,36 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out.resolve()
     train_all(out, options.seeds, options.jobs)
-    arms = dict.fromkeys((*STAGES, *BONUSES, *TOOLS))
-    played: dict[Arm, list[dict[str, list[float]]]] = {
-        arm: [play(out / str(seed) / arm.policy, arm.segmenter, options.tasks) for seed in range(options.seeds)]
-        for arm in arms
-    }
+    # Named otherwise, some rows are the same policy.
+    arms = {(arm.policy, arm.segmenter): None for arm in (*STAGES, *BONUSES, *TOOLS)}
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        work = {
+            arm: [pool.submit(play, out / f"{seed}/{arm[0]}", arm[1], options.tasks) for seed in range(options.seeds)]
+            for arm in arms
+        }
+        played = {arm: [each.result() for each in of_seeds] for arm, of_seeds in work.items()}
     write(played, options.seeds, options.tasks)
 
 
-def write(played: dict[Arm, list[dict[str, list[float]]]], seeds: int, tasks: int) -> None:
+def write(played: Played, seeds: int, tasks: int) -> None:
     """Write the page and the figures under it."""
     import torch
     import transformers
     import trl
 
     packages = ", ".join(f"{each.__name__} {each.__version__}" for each in (medgym, torch, transformers, trl))
-    headings = ("", *(f"seed {seed}" for seed in range(seeds)), "reward", "mask IoU", "calls")
+    headings = ("", *(f"seed {seed}" for seed in range(seeds)), *MEASURES.values())
     page = [
         "# What the quick plan teaches, measured\n",
         f"Written by `python benchmarks/learning/measure.py --seeds {seeds} --tasks {tasks}` with {packages}."
-        f" Every policy plays the same {tasks} held-out tasks, taking the likeliest token each time. The columns of"
-        " seeds have the mean reward (at most 6); the others mean and 95 % interval (Student's t over the seeds).\n",
+        f" Every policy plays the same {tasks} held-out tasks, sampling as in training, and again taking the likeliest"
+        " token each time. The columns of seeds have the mean reward (at most 6); the others mean and 95 % interval"
+        " (Student's t over the seeds).\n",
     ]
-    before, after = (np.array([np.mean(found["reward"]) for found in played[STAGES[i]]]) for i in (1, 4))
+    before, after = (np.array([np.mean(found["reward"]) for found in played[STAGES[i][1:]]]) for i in (1, 4))
     ratio = ", ".join(f"{value:.1f}" for value in after / before)
-    reflection = [a - np.mean(b["reward"]) for a, b in zip(after, played[STAGES[5]], strict=True)]
+    reflection = [a - np.mean(b["reward"]) for a, b in zip(after, played[STAGES[5][1:]], strict=True)]
     parts: tuple[tuple[str, str, tuple[Arm, ...]], ...] = (
         (
             "The stages",
@@ -192,13 +206,13 @@ def write(played: dict[Arm, list[dict[str, list[float]]]], seeds: int, tasks: in
         ),
     )
     for title, words, arms in parts:
-        page += [f"## {title}\n", f"{words}\n", table(headings, [(arm.name, *cells(played[arm])) for arm in arms])]
+        page += [f"## {title}\n", f"{words}\n", table(headings, [(arm.name, *cells(played[arm[1:]])) for arm in arms])]
     (HERE / "results.md").write_text("\n".join(page), "utf-8")
     figures: dict[str, Any] = {
-        f"{arm.policy}{' with the wrong tool' if arm.segmenter else ''}": [
+        f"{policy}{' with the wrong tool' if segmenter else ''}": [
             {name: round(float(np.mean(found[name])), 4) for name in MEASURES} for found in of_seeds
         ]
-        for arm, of_seeds in played.items()
+        for (policy, segmenter), of_seeds in played.items()
     }
     (HERE / "results.json").write_text(json.dumps({"tasks": tasks, "seeds": figures}, indent=1) + "\n", "utf-8")
     print("\n".join(page))

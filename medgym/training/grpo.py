@@ -51,7 +51,7 @@ def grpo_trainer(
         "use_cpu": not _has_gpu(),
         "bf16": _has_gpu(),
     }
-    sampled = {"max_new_tokens": max_new_tokens} if max_new_tokens else {}
+    sampled: dict[str, Any] = {"max_new_tokens": max_new_tokens} if max_new_tokens else {}
     sampled |= {"suppress_tokens": placeholders(processor), **settings.pop("generation_kwargs", {})}
     args = GRPOConfig(**{**own, **settings, "generation_kwargs": sampled})
     bridge.read_by(processor, args.max_completion_length)

@@ -27,6 +27,7 @@ class Policy(Section):
         lora: of ``peft.LoraConfig``; empty trains all weights.
         load: for loading the model, such as ``dtype`` or ``attn_implementation``.
         max_new_tokens: the longest action, in tokens.
+        temperature: of its actions when it is measured; 0 takes the likeliest token each time.
     """
 
     model: str = ""
@@ -34,6 +35,7 @@ class Policy(Section):
     lora: dict[str, Any] = Field(default_factory=dict)
     load: dict[str, Any] = Field(default_factory=dict)
     max_new_tokens: int = 1024
+    temperature: float = Field(default=0.0, ge=0)
 
 
 class Sft(Section):

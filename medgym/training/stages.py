@@ -172,9 +172,10 @@ class Training:
         self._train("grpo", trainer, processor)
 
     def _agent(self, model: Any, processor: Any, **sampling: Any) -> Transformers:
-        """Return a policy as an agent; it takes the likeliest token unless told otherwise."""
-        most = self.plan.policy.max_new_tokens
-        return Transformers(model, processor, max_new_tokens=most, device=str(self.processes.device), **sampling)
+        """Return a policy as an agent, as it is measured unless told otherwise."""
+        policy = self.plan.policy
+        own = {"max_new_tokens": policy.max_new_tokens, "temperature": policy.temperature, "seed": self.plan.seed}
+        return Transformers(model, processor, device=str(self.processes.device), **{**own, **sampling})
 
     @contextmanager
     def _first_alone(self) -> Iterator[None]:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from medgym.agents.transformers import load, placeholders
-from medgym.training import Bridge, Training, grpo_trainer, load_plan
+from medgym.training import Bridge, Guard, Training, grpo_trainer, load_plan
 from medgym.training.journal import Journal
 
 from .conftest import NANO
@@ -52,11 +54,37 @@ def test_placeholders_are_never_sampled(nano: Path, tmp_path: Path):
     assert trainer.processing_class.tokenizer.pad_token_id in banned
     assert trainer.processing_class.tokenizer.eos_token_id not in banned
     assert trainer.generation_config.suppress_tokens == banned
-    import torch
-
     with torch.no_grad():
         trainer.model.lm_head.weight[banned] += 10 * trainer.model.lm_head.weight.abs().max()
     row = trainer.train_dataset[0]
     out = trainer._generate_and_score_completions([row] * 4)
     written = out["completion_ids"][(out["tool_mask"] * out["completion_mask"]).bool()]
     assert not set(written.tolist()) & set(banned)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [
+        ("reward", 3.0, 1.0),
+        ("medgym/calls", 1.0, 0.2),
+        ("medgym/answered", 0.9, 0.3),
+        ("medgym/unusable", 0.05, 0.4),
+        ("entropy", 0.5, 1.5),
+    ],
+)
+def test_what_goes_wrong_in_the_rollouts_is_looked_into_once(tmp_path: Path, key: str, before: float, after: float):
+    looks: list[int] = []
+
+    def measure(model: Any) -> dict[str, float]:
+        looks.append(1)
+        return {"reward": 3.0, "calls": 1.0}
+
+    guard = Guard(measure, every=1000)
+    args, state = SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=0, max_steps=5000)
+    model = torch.nn.Linear(1, 1)
+    guard.on_train_begin(args, state, None, model=model)
+    for step in range(1, 31):
+        state.global_step = step
+        guard.on_log(args, state, None, logs={key: before if step < 15 else after})
+        guard.on_step_end(args, state, None, model=model)
+    assert len(looks) == 2, "one look at the start, one at the change"

@@ -146,10 +146,9 @@ def test_two_processes_carry_out_a_plan_together(tmp_path: Path):
     plan.write_text(Path(load_plan.__code__.co_filename).with_name("quick.toml").read_text("utf-8"), "utf-8")
     short = {**NANO, "sft.trainer.max_steps": 4, "sft.trainer.save_steps": 2, "reflect.tasks": 4, "grpo.tasks": 8}
     changes = [word for key, value in short.items() for word in ("--set", f"{key}={json.dumps(value)}")]
-    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = "accelerate.commands.launch --cpu --num_processes 2 --main_process_port 0 --module medgym train all"
     done = subprocess.run(
-        [*accelerate, "--main_process_port", "0", "--module", "medgym", "train", "all", str(plan)]
-        + ["--out", str(tmp_path / "out"), *changes],
+        [sys.executable, "-m", *launch.split(), str(plan), "--out", str(tmp_path / "out"), *changes],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
