@@ -1,6 +1,9 @@
 """Reinforcement on an environment: what is logged, and what is never sampled."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +48,31 @@ def test_components_and_trajectories_are_logged(nano: Path, tmp_path: Path, monk
     for row, (trajectory, _) in zip(rows, journal.bridge.newest, strict=True):
         assert row[columns.index("image")].size == (sum(view.size[0] for view in trajectory.views), 64)
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_trackio_keeps_a_table_of_trajectories(tmp_path: Path):
+    """In a process of its own: trackio reads where it writes when it is imported."""
+    code = """
+from types import SimpleNamespace
+import trackio
+from trackio.sqlite_storage import SQLiteStorage
+from medgym.agents.agent import make_agent
+from medgym.evaluation.rollout import rollouts
+from medgym.training import Bridge
+from medgym.training.journal import Journal
+bridge = Bridge("MedTool-v0", tasks="phantoms:native=128,modality=oct,form=segment_organ", view_size=128)
+bridge.newest = list(rollouts(bridge.scenario, make_agent("scripted", 0), [("train", 0)]))
+trackio.init(project="medgym", name="run")
+state = SimpleNamespace(is_world_process_zero=True, global_step=1)
+Journal(bridge).on_step_end(SimpleNamespace(report_to=["trackio"]), state, None)
+trackio.finish()
+row = SQLiteStorage.get_logs("medgym", "run")[0]["medgym/trajectories"]["_value"][0]
+assert row["image"]["_type"] == "trackio.image", row
+assert "reward" in row and "segment" in row["question"].lower(), row
+"""
+    env = {**os.environ, "TRACKIO_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert list(tmp_path.glob("media/**/*.png"))
 
 
 def test_placeholders_are_never_sampled(nano: Path, tmp_path: Path):
