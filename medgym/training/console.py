@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -58,7 +59,9 @@ def carry_out(
         return found
     page = write_training_report(out, found)
     headings, cells = rows(found)
-    table = Table(*headings, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for place, name in enumerate(headings):
+        table.add_column(name if place else f"held-out, {name}", justify="right" if place else "left", no_wrap=True)
     for row in cells:
         table.add_row(*row)
     console.print(table)

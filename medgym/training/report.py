@@ -17,18 +17,23 @@ MEASURES = (
     ("accuracy", "accuracy"),
     ("calls", "calls_mean"),
 )
-NAMES = {"start": "before training", "sft": "after SFT", "reflect": "after reflection", "grpo": "after GRPO"}
+NAMES = {"start": "before", "sft": "after SFT", "reflect": "after reflection", "grpo": "after GRPO"}
 
 
 def rows(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return headings and a row for each stage: reward, its components, boxes, masks, accuracy and calls."""
+    """Return headings and a row for each stage: reward, its components, boxes, masks, accuracy and calls.
+
+    What no task has, such as the accuracy of segmentations, has no column.
+    """
     components = list(dict.fromkeys(name for each in results.values() for name in each["rewards"]))
-    headings = ["held-out", "n", "reward", *components, *(name for name, _ in MEASURES)]
+    measures = [(name, key) for name, key in MEASURES if any(each[key] is not None for each in results.values())]
+    tasks = max((found["episodes"] for found in results.values()), default=0)
+    headings = [f"{tasks} tasks", "reward", *components, *(name for name, _ in measures)]
     cells = []
     for stage, found in results.items():
         values = [found["reward_mean"], *(found["rewards"].get(name) for name in components)]
-        values += [found[key] for _, key in MEASURES]
-        cells.append([NAMES[stage], str(found["episodes"]), *("–" if v is None else f"{v:.2f}" for v in values)])
+        values += [found[key] for _, key in measures]
+        cells.append([NAMES[stage], *("–" if v is None else f"{v:.2f}" for v in values)])
     return headings, cells
 
 

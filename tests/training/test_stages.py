@@ -154,8 +154,18 @@ def test_two_processes_carry_out_a_plan_together(tmp_path: Path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("before training") == 1
+    assert done.stdout.count("report.html") == 1
     found = {stage: json.loads((tmp_path / "out" / stage / "summary.json").read_text()) for stage in ("start", "grpo")}
     assert found["grpo"]["episodes"] == NANO["held_out"]
     log = json.loads((tmp_path / "out" / "grpo" / "log.json").read_text("utf-8"))
     assert [line["step"] for line in log if "reward" in line] == [1, 2, 3, 4]
+
+
+def test_one_seed_gives_the_same_numbers(tmp_path: Path):
+    few = {"sft.tasks": 30, "sft.trainer.max_steps": 6, "sft.trainer.save_steps": 3, "reflect.tasks": 4, "held_out": 4}
+    found = []
+    for name in ("one", "two"):
+        results = training(tmp_path / name, **few).run()
+        logs = [json.loads((tmp_path / name / stage / "log.json").read_text("utf-8")) for stage in ("sft", "grpo")]
+        found.append((results, [[line.get("loss"), line.get("reward")] for log in logs for line in log]))
+    assert found[0] == found[1]
