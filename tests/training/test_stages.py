@@ -79,8 +79,8 @@ def test_a_fallen_policy_is_brought_back(nano: Path, tmp_path: Path):
     guard = Guard(measure, every=2, most=1, say=said.append)
     trainer = grpo_trainer(
         model, processor, run.bridge, output_dir=str(tmp_path / "out"), tasks=20, callbacks=(guard,), report_to=[],
-        max_steps=20, learning_rate=0.5, per_device_train_batch_size=8, num_generations=8, max_completion_length=128,
-        max_grad_norm=1e9, warmup_steps=0, gradient_checkpointing=False,
+        max_steps=20, learning_rate=0.5, per_device_train_batch_size=8, num_generations=8, max_completion_length=288,
+        temperature=0.7, max_grad_norm=1e9, warmup_steps=0, gradient_checkpointing=False,
     )  # fmt: skip
     before = measure(model)["reward"]
     assert before > 0.5
@@ -98,9 +98,14 @@ def test_a_guard_is_told_what_it_is_given_wrong():
 
 
 def test_reflection_needs_checkpoints_and_learns_from_corrections(nano: Path, tmp_path: Path):
-    results = training(copied(nano, tmp_path / "nano")).run(("reflect",))
+    out = copied(nano, tmp_path / "nano")
+    lessons = (out / "sft" / "demonstrations.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (out / "reflect").mkdir()
+    (out / "reflect" / "demonstrations.jsonl").write_text("".join(lessons[:8]), "utf-8")
+    results = training(out).run(("reflect",))
     assert set(results) == {"start", "sft", "reflect"}
-    assert (tmp_path / "nano" / "reflect" / "demonstrations.jsonl").stat().st_size
+    log = json.loads((out / "reflect" / "log.json").read_text("utf-8"))
+    assert log[-1]["step"] == NANO["reflect.trainer.max_steps"]
     lone = copied(nano, tmp_path / "lone")
     shutil.rmtree(next((lone / "sft" / "checkpoints").glob("checkpoint-*")))
     with pytest.raises(InputError, match="save_steps"):
