@@ -41,7 +41,9 @@ def write_training_report(out: Path, results: dict[str, dict[str, Any]], shown: 
     """Write ``report.html`` into a training's folder and return its path."""
     headings, cells = rows(results)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
-    body = "".join(f"<tr>{''.join(f'<td class=n>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+    body = "".join(
+        f"<tr><td>{row[0]}</td>{''.join(f'<td class=n>{cell}</td>' for cell in row[1:])}</tr>" for row in cells
+    )
     path = out / "report.html"
     page = PAGE.format(
         title=f"medgym training: {html.escape(out.name)}",
@@ -91,7 +93,8 @@ def _drawn(panels: Sequence[tuple[str, dict[str, list[tuple[int, float]]]]]) -> 
     for number, (title, lines) in enumerate(panels, 1):
         axes = figure.add_subplot(down, across, number)
         for name, points in lines.items():
-            axes.plot([step for step, _ in points], [value for _, value in points], label=name)
+            (line,) = axes.plot([step for step, _ in points], _running([value for _, value in points]), label=name)
+            axes.plot([step for step, _ in points], [v for _, v in points], color=line.get_color(), alpha=0.25)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
@@ -101,6 +104,13 @@ def _drawn(panels: Sequence[tuple[str, dict[str, list[tuple[int, float]]]]]) -> 
     figure.savefig(data, format="svg")
     source = base64.b64encode(data.getvalue()).decode("ascii")
     return f'<img style="max-width:100%" src="data:image/svg+xml;base64,{source}" alt="curves of training">'
+
+
+def _running(values: Sequence[float], over: int = 9) -> list[float]:
+    """Return the mean of the values about each, `over` of them where so many are, so that a trend can be seen."""
+    about = range(len(values))
+    near = [values[max(0, place - over // 2) : place + over // 2 + 1] for place in about]
+    return [sum(each) / len(each) for each in near] if len(values) > 2 * over else list(values)
 
 
 def _log(path: Path) -> list[dict[str, Any]]:
