@@ -78,7 +78,9 @@ TOOLS = (
 
 
 def train(out: Path, command: Sequence[str], seed: int, settings: dict[str, object]) -> None:
-    """Carry out a training, in a process of its own, as a user would."""
+    """Carry out a training, in a process of its own, as a user would, unless it is finished."""
+    if (out / ("sft" if command[0] == "sft" else "grpo") / "summary.json").exists():
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     changes = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
     line = [sys.executable, "-m", "medgym", "train", *command, "--out", str(out), "--seed", str(seed), *changes]
