@@ -1,6 +1,5 @@
-"""The commands: ``medgym list | show | run | train | export | doctor``."""
+"""The commands: ``medgym list | show | run | serve | train | export | doctor``."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Column, Table
 
 from . import __version__
 from .core.errors import InputError
+from .spec import needs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 error_console = Console(stderr=True)
@@ -190,7 +190,7 @@ def train(
 
     Example: medgym train quick --out runs/quick
     """
-    _needs("trl", "train")
+    needs("trl", "train", "this")
     from .training.console import carry_out
 
     if stage not in ("quick", "all", "sft", "reflect", "grpo"):
@@ -226,7 +226,7 @@ def export(
     Example: medgym export runs/oracle --format sharegpt --out data/oracle
     """
     if form == "verl":
-        _needs("datasets", "train")
+        needs("datasets", "train", "this")
     from .training.export import export as write
 
     written = write(source, out, form, env, dict(_change(text) for text in setting or ()))
@@ -246,7 +246,7 @@ def doctor(
     Example: medgym doctor --model Qwen/Qwen2.5-VL-7B-Instruct
     """
     if model:
-        _needs("transformers", "train")
+        needs("transformers", "train", "this")
     from .training.doctor import examine
 
     findings = examine(model)
@@ -261,9 +261,37 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _needs(package: str, extra: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise InputError(f"this needs {package}: pip install 'medgym[{extra}]'")
+@app.command()
+def serve(
+    segmenter: Annotated[str, typer.Option(help="Such as sam2:model=facebook/sam2.1-hiera-large.")] = "classical",
+    tools: Annotated[str, typer.Option(help="The tools that it stands behind.")] = "sam2,biomedparse",
+    host: Annotated[str, typer.Option(help="The address to listen on; any but loopback needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8100,
+    token: Annotated[str, typer.Option(envvar="MEDGYM_TOKEN", help="What clients must send.")] = "",
+    body_mb: Annotated[int, typer.Option(min=1, help="The largest request, in MiB.")] = 64,
+    pixels: Annotated[int, typer.Option(min=1, help="The largest image.")] = 64_000_000,
+    waiting: Annotated[int, typer.Option(min=1, help="How many prompts may wait.")] = 1024,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a request may take.")] = 60.0,
+    ray: Annotated[bool, typer.Option("--ray", help="Serve on a Ray cluster, or start one here.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, help="With --ray: how many copies of the segmenter.")] = 1,
+    gpus: Annotated[float, typer.Option(min=0, help="With --ray: GPUs of each copy, such as 0.5.")] = 0.0,
+) -> None:
+    """Serve a segmenter to environments in other processes and on other machines.
+
+    Example: medgym serve --segmenter sam2:model=facebook/sam2.1-hiera-large
+    Then: medgym run --segmenter remote:url=http://127.0.0.1:8100
+    """
+    needs("fastapi", "serve", "this")
+    from .serving.app import Settings
+    from .serving.run import serve_here, serve_on_ray
+
+    names = tuple(name.strip() for name in tools.split(",") if name.strip())
+    settings = Settings(segmenter, names, token, body_mb, pixels, waiting, timeout)
+    if ray:
+        needs("ray", "ray", "--ray")
+        serve_on_ray(settings, host, port, replicas, gpus)
+    else:
+        serve_here(settings, host, port)
 
 
 def _change(text: str) -> tuple[str, Any]:

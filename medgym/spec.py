@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +15,15 @@ from .core.errors import InputError, nearest
 def split_spec(text: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:key=value,key=value``; values are numbers, true, false or words.
 
-    A path keeps its colons: only a last part that holds ``=`` is settings.
+    A path keeps its colons, and so does a value: settings begin at the first colon that a ``key=`` follows.
 
     Raises:
         InputError: where a setting is not ``key=value``.
     """
-    name, _, tail = text.rpartition(":")
-    if not name or "=" not in tail:
+    begin = re.search(r":(?=[^:=,/\\]*=)", text)
+    if begin is None:
         return text, {}
+    name, tail = text[: begin.start()], text[begin.end() :]
     settings = {}
     for item in tail.split(","):
         key, equals, value = item.partition("=")
@@ -60,6 +62,16 @@ def made(maker: Callable[..., Any], settings: dict[str, Any], what: str, *given:
         if unknown:
             raise InputError(f"{what} cannot be made with {unknown[0]!r}{nearest(unknown[0], known)}")
     return maker(*given, **settings)
+
+
+def needs(package: str, extra: str, what: str) -> None:
+    """Check that a package of an extra is installed.
+
+    Raises:
+        InputError: with the command that installs it.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"{what} needs {package}: pip install 'medgym[{extra}]'")
 
 
 def imported(name: str, what: str, beside: Path | None = None) -> Any:

@@ -27,7 +27,7 @@ import medgym
 from medgym.core.action import Action, Call
 from medgym.core.geometry import Box, box_iou
 from medgym.core.task import truth_of
-from medgym.tools.simulated import MATCH
+from medgym.tools.segmenters.simulated import MATCH
 from medgym.training.plan import load_plan
 
 HERE = Path(__file__).parent

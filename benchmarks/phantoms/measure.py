@@ -22,7 +22,7 @@ from medgym.core.view import View
 from medgym.tasks.phantoms import MODALITIES
 from medgym.testing.leaks import guessed_from_text, told_apart
 from medgym.tools.segmenter import Prompt, Segmentation
-from medgym.tools.toolbox import make_segmenter
+from medgym.tools.segmenters import make_segmenter
 
 PAGE = Path(__file__).with_name("results.md")
 HEAD = """# Phantoms, measured

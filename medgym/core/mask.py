@@ -97,9 +97,17 @@ class Mask:
 
     @classmethod
     def from_json(cls, code: dict[str, Any]) -> "Mask":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: where the runs do not fill the mask.
+        """
         height, width = code["size"]
-        return cls((width, height), code["counts"].encode("ascii"))
+        counts = code["counts"].encode("ascii")
+        runs = _runs(counts) if counts else np.zeros(1, np.int64)
+        if runs.min() < 0 or runs.sum() != height * width:
+            raise ValueError(f"the mask's runs do not fill {width} x {height} pixels")
+        return cls((width, height), counts)
 
     @property
     def _code(self) -> dict[str, Any]:

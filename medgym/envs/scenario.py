@@ -14,7 +14,8 @@ from ..core.trajectory import Trajectory
 from ..rewards.grading import Graded
 from ..rewards.recipe import Reward, load_recipe
 from ..tasks.sources import load_tasks
-from ..tools.toolbox import Tools, make_segmenter
+from ..tools.segmenters import make_segmenter
+from ..tools.toolbox import Tools
 
 
 class Scenario:

@@ -11,7 +11,8 @@ from ..core.errors import InputError, nearest
 from ..core.view import View
 from ..spec import split_spec
 from ..tasks.sources import SOURCES, load_tasks
-from ..tools.toolbox import SEGMENTERS, TOOLS, find_tool
+from ..tools.segmenters import SEGMENTERS
+from ..tools.toolbox import TOOLS, find_tool
 
 
 def inventory() -> dict[str, dict[str, str]]:

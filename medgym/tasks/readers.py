@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -73,6 +74,22 @@ def read_image(path: str | Path) -> Reading:
 
     found = _format(path)
     return _guarded(path, found, read)
+
+
+def decode_picture(data: bytes, most_pixels: int) -> Pixels:
+    """Decode the bytes of a picture; its size is looked at before its pixels.
+
+    Raises:
+        InputError: where they are no whole picture, or one of more than `most_pixels`.
+    """
+
+    def read() -> Pixels:
+        with Image.open(BytesIO(data), formats=PICTURES) as image:
+            if image.width * image.height > most_pixels:
+                raise InputError(f"{image.width} x {image.height} pixels are too many; expected at most {most_pixels}")
+            return np.ascontiguousarray(_fitted(_upright(image)))
+
+    return _guarded(f"{len(data)} bytes", "picture", read)
 
 
 def open_image(path: str | Path) -> SourceImage:
@@ -168,11 +185,15 @@ def _picture(path: str | Path) -> _Content:
     with open(path, "rb") as file, Image.open(file, formats=PICTURES) as image:
         if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise Image.DecompressionBombError
-        upright = ImageOps.exif_transpose(image)
+        return _Content(_upright(image), _fitted)
+
+
+def _upright(image: Image.Image) -> Values:
+    upright = ImageOps.exif_transpose(image)
     if not upright.mode.startswith(("I", "F")):
         grey = "L" if upright.mode in ("1", "L") else "RGB"
         upright = upright.convert("RGBA" if upright.has_transparency_data else grey)
-    return _Content(np.asarray(upright), _fitted)
+    return np.asarray(upright)
 
 
 def _dicom(path: str | Path) -> _Content:

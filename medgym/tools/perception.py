@@ -15,6 +15,10 @@ NOTHING_NEW = 0.99
 """A zoom onto more than this share of a view shows nothing that the view does not."""
 
 
+ASKS = {"sam2": frozenset({"box", "points"}), "biomedparse": frozenset({"text"})}
+"""How the tools that segment ask for it."""
+
+
 @tool
 def zoom_in(image: View, bbox_2d: Box | None = None) -> ToolResult:
     """Look closer at a box of an image, re-sampled from the original at full resolution.

@@ -1,54 +1,20 @@
 """The tools of one environment, answered in batches: a step's prompts reach the segmenter as one list."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from ..core.action import Call
 from ..core.errors import InputError, ToolError, nearest
 from ..core.geometry import Size
-from ..core.mask import Mask
 from ..core.tooling import ToolRequest, ToolResult, ToolSpec
 from ..core.view import View
-from ..spec import build, imported
+from ..spec import imported
 from .perception import biomedparse, sam2, zoom_in
-from .segmenter import Prompt, Segmentation, Segmenter
+from .segmenter import Prompt, Segmentation, Segmenter, ask
 from .tool import Tool
 
 TOOLS: dict[str, Tool] = {each.name: each for each in (zoom_in, sam2, biomedparse)}
-
-
-def _classical() -> Callable[..., Segmenter]:
-    from .classical import Classical
-
-    return Classical
-
-
-def _simulated() -> Callable[..., Segmenter]:
-    from .simulated import Simulated
-
-    return Simulated
-
-
-SEGMENTERS: dict[str, Callable[[], Callable[..., Segmenter]]] = {
-    "classical": _classical,
-    "simulated": _simulated,
-}
-
-
-def make_segmenter(spec: str) -> Segmenter:
-    """Build a segmenter from its name, ``name:key=value``, or the import path of a user's own class.
-
-    Raises:
-        InputError: for an unknown name or setting.
-    """
-    segmenter: Segmenter = build(spec, SEGMENTERS, "segmenter")
-    for attribute in ("name", "needs_truth", "segment"):
-        if not hasattr(segmenter, attribute):
-            raise InputError(f"segmenter {spec!r} has no {attribute!r}; it has name, needs_truth and segment(prompts)")
-    return segmenter
 
 
 def find_tool(name: str) -> Tool:
@@ -98,10 +64,7 @@ class Tools:
         made = [self._call(request) for request in requests]
         asked = [i for i, outcome in enumerate(made) if isinstance(outcome, Prompt)]
         prompts: list[Prompt] = [made[i] for i in asked]
-        found = self.segmenter.segment(prompts) if prompts else []
-        if len(found) != len(prompts):
-            raise ValueError(f"{_name(self.segmenter)} answered {len(found)} of {len(prompts)} prompts")
-        for i, prompt, segmentation in zip(asked, prompts, found, strict=True):
+        for i, prompt, segmentation in zip(asked, prompts, ask(self.segmenter, prompts), strict=True):
             made[i] = self._shown(prompt, segmentation)
         return made
 
@@ -132,21 +95,13 @@ class Tools:
     def _shown(self, prompt: Prompt, found: Segmentation | ToolError) -> ToolResult | ToolError:
         if isinstance(found, ToolError):
             return found
-        if not isinstance(found, Segmentation):
-            raise TypeError(f"{_name(self.segmenter)} returned a {type(found).__name__}, not a Segmentation")
-        width, height = prompt.source.size
-        bits = np.asarray(found.bits)
-        if bits.shape != (height, width) or bits.dtype != np.bool_:
-            raise ValueError(
-                f"{_name(self.segmenter)} returned {bits.dtype} of shape {bits.shape}, "
-                f"not bool of shape {(height, width)}"
-            )
-        by = f" ({self.segmenter.name} segmenter)" if self.segmenter.name else ""
+        name = found.by or self.segmenter.name
+        by = f" ({name} segmenter)" if name else ""
         note = f" {found.note}" if found.note else ""
-        mask = Mask.of(bits)
+        mask = found.mask
         if not mask.area:
             return ToolResult(f"{found.note or 'Nothing was found.'}{by}")
-        share = 100 * mask.area / (width * height)
+        share = 100 * mask.area / (mask.size[0] * mask.size[1])
         carried = replace(prompt.view, index=0, mask=mask, drawn="fill")
         return ToolResult(f"The mask covers {share:.2g} % of the whole image{by}.{note}", carried)
 
@@ -155,7 +110,3 @@ def _view(number: int, views: Sequence[View]) -> View:
     if not 1 <= number <= len(views):
         raise ToolError(f"there is no image {number}; there are images 1 to {len(views)}")
     return views[number - 1]
-
-
-def _name(segmenter: Segmenter) -> str:
-    return f"segmenter {type(segmenter).__name__}"

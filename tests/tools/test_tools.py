@@ -13,8 +13,9 @@ from medgym.core.tooling import ToolRequest, ToolResult
 from medgym.core.view import CONTOUR, View
 from medgym.tools.perception import zoom_in
 from medgym.tools.segmenter import Segmentation
+from medgym.tools.segmenters import make_segmenter
 from medgym.tools.tool import Box, Tool
-from medgym.tools.toolbox import Tools, find_tool, make_segmenter
+from medgym.tools.toolbox import Tools, find_tool
 from tests.conftest import Filling, picture
 
 VIEW = View.whole(picture(640, 480), 320, index=1)

@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import ndimage
 
-from ..core.errors import InputError, ToolError
-from ..core.geometry import box_iou, snap
-from ..core.mask import Bits, Mask
-from .segmenter import Prompt, Segmentation
+from ...core.errors import InputError, ToolError
+from ...core.geometry import box_iou
+from ...core.mask import Bits, Mask
+from ..segmenter import Prompt, Segmentation, within
 
 NEUTRAL = {
     *("the", "a", "an", "of", "in", "on", "this", "that", "all", "every", "any", "please", "segment", "find", "show"),
@@ -68,7 +68,7 @@ class Simulated:
         meant = _named(prompt.text, known) if prompt.text else _marked(prompt, known)
         if meant is None:
             return nothing
-        rng = np.random.default_rng(self._entropy(prompt))
+        rng = prompt.chances(self.seed)
         chance = rng.random(2)
         if chance[0] < self.miss:
             return nothing
@@ -76,19 +76,8 @@ class Simulated:
         if chance[1] < self.swap and others:
             meant = others[int(rng.integers(len(others)))]
         bits = _degraded(known[meant].bits(), self.error, rng)
-        x1, y1, x2, y2 = snap(prompt.region, prompt.source.size)
-        seen = np.zeros_like(bits)
-        seen[y1:y2, x1:x2] = bits[y1:y2, x1:x2]
+        seen = within(bits, prompt)
         return Segmentation(seen) if seen.any() else nothing
-
-    def _entropy(self, prompt: Prompt) -> list[int]:
-        asked = (
-            prompt.source.digest,
-            prompt.text.lower(),
-            prompt.box and snap(prompt.box, prompt.source.size),
-        )
-        points = [(round(x), round(y)) for x, y in prompt.points]
-        return [self.seed, *repr((asked, points, prompt.labels)).encode()]
 
 
 def _named(text: str, known: dict[str, Mask]) -> str | None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy import ndimage
 
-from ..core.geometry import fit
-from ..core.image import Pixels
-from ..core.mask import Bits
+from ...core.geometry import fit
+from ...core.image import Pixels
+from ...core.mask import Bits
 
 Field = NDArray[np.float32]
 Wish = Mapping[str, tuple[float, float]]

@@ -17,12 +17,12 @@ from PIL import Image as Pillow
 from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
-from ..core.errors import ToolError
-from ..core.geometry import Affine, fit, grow, snap
-from ..core.image import Pixels
-from ..core.mask import Bits
+from ...core.errors import ToolError
+from ...core.geometry import Affine, fit, grow, snap
+from ...core.image import Pixels
+from ...core.mask import Bits
+from ..segmenter import Prompt, Segmentation
 from .described import described, eroded, opened, understood
-from .segmenter import Prompt, Segmentation
 
 Field = NDArray[np.float32]
 Region = tuple[int, int, int, int]

@@ -13,8 +13,8 @@ from medgym.core.geometry import Affine, Box
 from medgym.core.image import SourceImage
 from medgym.core.mask import Bits
 from medgym.core.view import View
-from medgym.tools.classical import Classical
 from medgym.tools.segmenter import Prompt, Segmentation
+from medgym.tools.segmenters.classical import Classical
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 real = pytest.mark.skipif(not CASES.exists(), reason="the real cases lie beside the repository")

@@ -8,7 +8,7 @@ from medgym.core.mask import Mask
 from medgym.core.task import Truth
 from medgym.core.view import View
 from medgym.tools.segmenter import Prompt
-from medgym.tools.simulated import Simulated
+from medgym.tools.segmenters.simulated import Simulated
 from tests.conftest import picture
 
 SIZE = (200, 160)

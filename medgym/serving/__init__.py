@@ -1,0 +1,1 @@
+"""A tool server: one segmenter for many environments and machines."""
