@@ -238,18 +238,27 @@ def export(
 
 @app.command()
 def doctor(
+    segmenter: Annotated[
+        list[str] | None, typer.Option(help="Load and ask this one; default: all that need no download.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A model's name or folder: can it be trained with tools?")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is installed, and whether a model's chat template keeps tools, calls and images.
+    """Say what is installed, which segmenters answer, and whether a model's chat template keeps tools and images.
 
+    Example: medgym doctor --segmenter sam2:model=facebook/sam2.1-hiera-large
     Example: medgym doctor --model Qwen/Qwen2.5-VL-7B-Instruct
     """
+    from .evaluation.doctor import packages, segmenters
+
+    findings = packages()
+    if segmenter or not model:
+        findings += segmenters(segmenter or ())
     if model:
         needs("transformers", "train", "this")
-    from .training.doctor import examine
+        from .training.doctor import check_model
 
-    findings = examine(model)
+        findings += check_model(model)
     if as_json:
         print(json.dumps(findings))
     else:

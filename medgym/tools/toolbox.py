@@ -10,8 +10,8 @@ from ..core.geometry import Size
 from ..core.tooling import ToolRequest, ToolResult, ToolSpec
 from ..core.view import View
 from ..spec import imported
-from .perception import biomedparse, sam2, zoom_in
-from .segmenter import Prompt, Segmentation, Segmenter, ask
+from .perception import ASKS, biomedparse, sam2, zoom_in
+from .segmenter import SPOKEN, Prompt, Segmentation, Segmenter, ask, takes
 from .tool import Tool
 
 TOOLS: dict[str, Tool] = {each.name: each for each in (zoom_in, sam2, biomedparse)}
@@ -42,6 +42,13 @@ class Tools:
         if len(self.tools) < len(tools):
             raise InputError(f"two tools have one name: {', '.join(names)}")
         self.segmenter = segmenter
+        for name in self.tools:
+            if name in ASKS and not ASKS[name] & takes(segmenter):
+                way = " or ".join(SPOKEN[each] for each in sorted(ASKS[name]))
+                raise InputError(
+                    f"tool {name!r} asks by {way}, which the segmenter does not take: leave it out of tools, or name a "
+                    "segmenter beside it, such as 'sam2:model=…|classical'"
+                )
 
     @property
     def specs(self) -> list[ToolSpec]:

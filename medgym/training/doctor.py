@@ -1,21 +1,11 @@
-"""What is installed, and whether a model can be trained: its chat template is tried before a GPU hour is spent."""
+"""Whether a model can be trained: its chat template is tried before a GPU hour is spent."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from PIL import Image
 
 from ..core.errors import InputError
-
-PACKAGES = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "wandb": "train"}
-
-Finding = dict[str, Any]
-
-
-def examine(model: str | None = None) -> list[Finding]:
-    """Return what was found: ``what``, ``ok``, ``about``, and whether it is ``needed``."""
-    found = [_package(name, extra) for name, extra in PACKAGES.items()]
-    return [*found, *_model(model)] if model else found
+from ..evaluation.doctor import Finding, finding
 
 
 def conversation() -> list[dict[str, Any]]:
@@ -37,29 +27,23 @@ def check_template(processor: Any) -> list[Finding]:
     try:
         words = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may fail in any way; which one is what is asked
-        return [_finding("template", False, f"it cannot render tools: {type(error).__name__}: {error}")]
+        return [finding("template", False, f"it cannot render tools: {type(error).__name__}: {error}")]
     try:
         encoded = processor.apply_chat_template(chat, tokenize=True, return_dict=True, add_generation_prompt=True)
         grids = encoded.get("image_grid_thw", encoded.get("pixel_values", []))
     except Exception:  # likewise: a processor is handed more images than it was told of
         grids = []
     return [
-        _finding("system prompt", "You have the tool zoom_in." in words, "names the tools"),
-        _finding("call", '"zoom_in"' in words and "[10, 20, 30, 40]" in words.replace("10,20,30,40", "10, 20, 30, 40"),
+        finding("system prompt", "You have the tool zoom_in." in words, "names the tools"),
+        finding("call", '"zoom_in"' in words and "[10, 20, 30, 40]" in words.replace("10,20,30,40", "10, 20, 30, 40"),
                  "name and arguments"),
-        _finding("result", "Image 2 is the part." in words, "the words that a tool returned"),
-        _finding("images", len(grids) == 2, f"{len(grids)} of 2 reach the model"),
+        finding("result", "Image 2 is the part." in words, "the words that a tool returned"),
+        finding("images", len(grids) == 2, f"{len(grids)} of 2 reach the model"),
     ]  # fmt: skip
 
 
-def _package(name: str, extra: str) -> Finding:
-    try:
-        return _finding(name, True, version(name), needed=False)
-    except PackageNotFoundError:
-        return _finding(name, False, f"pip install 'medgym[{extra}]'", needed=False)
-
-
-def _model(model: str) -> list[Finding]:
+def check_model(model: str) -> list[Finding]:
+    """Say whether a model's chat template keeps tools, calls and images, as it is and as medgym mends it."""
     from transformers import AutoProcessor
 
     from .template import teach
@@ -72,8 +56,4 @@ def _model(model: str) -> list[Finding]:
         raise InputError(f"{model!r} reads words alone: a model that reads images is needed")
     own = all(each["ok"] for each in check_template(processor))
     about = "keeps tools as it is" if own else "loses tools; medgym puts its preface before it"
-    return [_finding("own template", own, about, needed=False), *check_template(teach(processor))]
-
-
-def _finding(what: str, ok: bool, about: str, needed: bool = True) -> Finding:
-    return {"what": what, "ok": ok, "about": about, "needed": needed}
+    return [finding("own template", own, about, needed=False), *check_template(teach(processor))]

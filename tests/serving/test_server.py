@@ -147,7 +147,9 @@ def test_an_image_that_was_never_sent_is_asked_for(serve: Serve) -> None:
     assert "'/data/image.png'" in reply.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"prompts": [{"image": "a", "box": [NaN, 1, 2, 3]}]}', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"prompts": [{"image": "a", "box": [NaN, 1, 2, 3]}]}', b"\xff\xfe", b"[]"]
+)
 def test_a_body_that_is_no_json_is_refused(serve: Serve, body: bytes) -> None:
     reply = httpx.post(f"{serve()}/v1/segment", content=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == 422
@@ -172,7 +174,7 @@ def test_a_body_over_the_limit_is_refused_told_or_not(serve: Serve) -> None:
     assert "larger than" in str(refused)
 
 
-OWN = '''
+OWN = """
 import threading
 import time
 import numpy as np
@@ -204,7 +206,7 @@ class Picky(Slow):
 class Failing(Slow):
     def segment(self, prompts):
         return [ToolError("the model ran out of memory") for p in prompts]
-'''
+"""
 
 
 @pytest.fixture
@@ -335,7 +337,7 @@ def test_an_answer_that_is_none_is_an_error_and_no_crash(nonsense: bytes) -> Non
 
 def test_the_published_servers_protocol(tmp_path: Path) -> None:
     """What SII-zyj/Ophiuchus serves: images by path, an npz of masks and scores, a mask's path."""
-    from fastapi import Body, FastAPI, Response
+    from fastapi import FastAPI, Response
 
     app, paths = FastAPI(), set()
 
@@ -344,25 +346,25 @@ def test_the_published_servers_protocol(tmp_path: Path) -> None:
         return {"status": "healthy"}
 
     @app.post("/segment")
-    def _(image_path: str = Body(), bbox: list[float] | None = Body(None), clicklist: Any = Body(None),
-          labels: Any = Body(None), multimask_output: bool = Body(True)) -> Response:  # fmt: skip
-        paths.add(image_path)
-        pixels = np.array(Image.open(image_path).convert("RGB"))
+    def _(asked: dict[str, Any]) -> Response:
+        assert set(asked) == {"image_path", "bbox", "clicklist", "labels", "multimask_output"}
+        paths.add(asked["image_path"])
+        pixels = np.array(Image.open(asked["image_path"]).convert("RGB"))
         masks = np.zeros((3, *pixels.shape[:2]), np.float32)
         masks[1] = pixels[..., 0] > 100
-        assert (clicklist is None) == (labels is None)
-        assert multimask_output == (bbox is None)
+        assert (asked["clicklist"] is None) == (asked["labels"] is None)
+        assert asked["multimask_output"] == (asked["bbox"] is None)
         written = io.BytesIO()
         np.savez_compressed(written, masks=masks, scores=np.array([0.1, 0.9, 0.2]), low_res_masks=masks)
         return Response(written.getvalue(), media_type="application/octet-stream")
 
     @app.post("/biomedparse")
-    def _(image_path: str = Body(), captions: str = Body()) -> Any:
-        if captions == "nothing":
+    def _(asked: dict[str, str]) -> Any:
+        if asked["captions"] == "nothing":
             return Response("down", 500)
-        pixels = np.array(Image.open(image_path).convert("L"))
+        pixels = np.array(Image.open(asked["image_path"]).convert("L"))
         Image.fromarray(((pixels > 100) * 255).astype(np.uint8)).save(tmp_path / "mask.png")
-        return {"mask_path": str(tmp_path / "mask.png"), "image_path": image_path}
+        return {"mask_path": str(tmp_path / "mask.png"), "image_path": asked["image_path"]}
 
     with running(app) as url:
         remote = make_segmenter(f"remote:sam2={url},biomedparse={url},folder={tmp_path}")

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from medgym.cli import app
 from medgym.core.errors import InputError
 from medgym.training import small_policy, teach
-from medgym.training.doctor import check_template, examine
+from medgym.training.doctor import check_model, check_template
 from medgym.training.template import MARK
 
 # As published templates are: users have images, tool messages and calls are not known.
@@ -44,16 +44,11 @@ def test_results_of_one_turn_are_one_message():
     assert words.endswith("<|im_start|>user\nonetwo<|im_end|>\n")
 
 
-def test_the_doctor_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("medgym.training.doctor.PACKAGES", {"no-such-package": "train"})
-    assert "medgym[train]" in CliRunner().invoke(app, ["doctor"]).output
-
-
 def test_the_doctor_examines_a_model(tmp_path):
     processor = small_policy(["a"])[1]
     processor.chat_template = DEAF
     processor.save_pretrained(tmp_path / "deaf")
-    found = {each["what"]: each for each in examine(str(tmp_path / "deaf"))}
+    found = {each["what"]: each for each in check_model(str(tmp_path / "deaf"))}
     assert not found["own template"]["ok"]
     assert found["images"]["about"] == "2 of 2 reach the model"
     assert all(each["ok"] for each in found.values() if each["needed"])
@@ -61,7 +56,7 @@ def test_the_doctor_examines_a_model(tmp_path):
     assert done.exit_code == 0
     assert "preface" in done.output
     with pytest.raises(InputError, match="no processor"):
-        examine(str(tmp_path / "nowhere"))
+        check_model(str(tmp_path / "nowhere"))
     processor.chat_template = None
     with pytest.raises(InputError, match="no chat template"):
         teach(processor)
