@@ -104,7 +104,7 @@ def make_app(settings: Settings) -> FastAPI:
     @app.post("/v1/segment", responses=REFUSALS)
     async def segment(request: Request) -> Reply:
         """Answer prompts. Send an image once, in `images`; name it by its hash from then on."""
-        sent = await asyncio.to_thread(_decoded, request.images, settings.most_pixels)
+        sent = await asyncio.to_thread(_decoded, request.images, settings.most_pixels) if request.images else {}
         for image in sent.values():
             images.keep(image.digest, image)
         prompts = _prompts(request, sent, images)

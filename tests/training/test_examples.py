@@ -1,12 +1,15 @@
 """The plans for real models run, from end to end, with tiny models of the same classes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medgym.serving.app import Settings, make_app
 from medgym.training import Bridge, Training, load_plan, small_policy
 from medgym.training.small import Shape
+from tests.serving.conftest import running
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -24,16 +27,22 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def tool_server() -> Iterator[str]:
+    with running(make_app(Settings("classical"))) as url:
+        yield url
+
+
 @pytest.mark.parametrize("lora", [True, False])
 @pytest.mark.parametrize(("plan", "architecture"), [("qwen3-vl-8b", "qwen3_vl"), ("qwen2.5-vl-7b", "qwen2_5_vl")])
-def test_the_plan_runs(plan: str, architecture: str, lora: bool, tmp_path: Path):
+def test_the_plan_runs(plan: str, architecture: str, lora: bool, tmp_path: Path, tool_server: str):
     bridge = Bridge("MedTool-v0", tasks="phantoms:native=64", view_size=64)
     texts = [message["content"] for index in range(5) for message in bridge.row("train", index)["prompt"]]
     shape = Shape(hidden=32, layers=1, heads=2, seen=32, depth=2, tokens=128)
     model, processor = small_policy(texts, [texts[0]], architecture=architecture, shape=shape, side=64)
     model.save_pretrained(tmp_path / "tiny")
     processor.save_pretrained(tmp_path / "tiny")
-    changes = {**SMALL, "policy.model": str(tmp_path / "tiny")}
+    changes = {**SMALL, "policy.model": str(tmp_path / "tiny"), "env.segmenter": f"remote:url={tool_server}"}
     if not lora:
         changes["policy.lora"] = {}
     written = load_plan(EXAMPLES / f"{plan}.toml")
