@@ -1,7 +1,7 @@
 """What stands behind `sam2` and `biomedparse`: a segmenter answers prompts, in batches."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -121,10 +121,13 @@ def takes(segmenter: Segmenter) -> frozenset[str]:
 def ask(segmenter: Segmenter, prompts: Sequence[Prompt]) -> list[Segmentation | ToolError]:
     """Return a segmenter's answers, checked: a wrong one is a bug of the segmenter and raised with its name.
 
-    What it does not take is answered with a ToolError and does not reach it.
+    What it does not take is answered with a ToolError and does not reach it; nor does the truth one that does not
+    declare that it needs it.
     """
     known = takes(segmenter)
     taken = [prompt for prompt in prompts if prompt.asks <= known]
+    if not segmenter.needs_truth:
+        taken = [replace(prompt, truth=None) if prompt.truth else prompt for prompt in taken]
     answers = iter(_checked(segmenter, taken) if taken else [])
     refused = f"this segmenter is asked by {' or '.join(SPOKEN[way] for way in sorted(known))} only"
     return [next(answers) if prompt.asks <= known else ToolError(refused) for prompt in prompts]
