@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 import medgym
-from medgym.tools.segmenter import Segmentation, within
+from medgym.tools.segmenter import Segmentation, clipped
 
 
 class AsBright:
@@ -24,7 +24,7 @@ class AsBright:
         grey = pixels if pixels.ndim == 2 else pixels.mean(2)
         x1, y1, x2, y2 = map(round, prompt.box)
         marked = np.median(grey[y1:y2, x1:x2])
-        return Segmentation(within(np.abs(grey - marked) < self.spread, prompt))
+        return Segmentation(clipped(np.abs(grey - marked) < self.spread, prompt))
 
 
 if __name__ == "__main__":

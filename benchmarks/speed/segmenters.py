@@ -178,7 +178,9 @@ def press(port: int, clients: int, begin: float, seconds: float, process: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-tiny", help="of SAM 2: a checkpoint, a name on the hub, or random")
-    parser.add_argument("--seconds", type=float, default=10, help="how long each number of clients asks; SAM 2 four times that")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="how long each number of clients asks; SAM 2 four times that"
+    )
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
     options = parser.parse_args()
     found: dict[str, Any] = {"group": group(options.model), "server": {}}

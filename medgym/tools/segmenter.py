@@ -161,7 +161,7 @@ def _wrong(bits: NDArray[Any], shape: tuple[int, int]) -> str:
     return f"{bits.dtype} of shape {bits.shape}{' with NaN' if undefined else ''}"
 
 
-def within(bits: Bits, prompt: Prompt) -> Bits:
+def clipped(bits: Bits, prompt: Prompt) -> Bits:
     """Take off what lies outside the region that the policy was looking at."""
     x1, y1, x2, y2 = snap(prompt.region, prompt.source.size)
     kept = np.zeros_like(bits)

@@ -12,7 +12,7 @@ from ...core.cache import ByteCache
 from ...core.errors import InputError, ToolError
 from ...core.image import Pixels, SourceImage
 from ...core.mask import Bits
-from ..segmenter import Prompt, Segmentation, within
+from ..segmenter import Prompt, Segmentation, clipped
 
 E = TypeVar("E")
 MIB = 1 << 20
@@ -54,7 +54,7 @@ class EmbeddingSegmenter(ABC, Generic[E]):
                     asked = by_image[digest]
                     found = self._decode(embeddings[digest], [prompts[i] for i in asked])
                     for i, bits in zip(asked, found, strict=True):
-                        answers[i] = Segmentation(within(bits, prompts[i]))
+                        answers[i] = Segmentation(clipped(bits, prompts[i]))
         return answers
 
     def _embeddings(self, images: dict[str, SourceImage]) -> dict[str, E]:

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.errors import InputError, ToolError
 from ...core.mask import Bits
 from ...tasks.readers import read_mask
-from ..segmenter import Prompt, Segmentation, within
+from ..segmenter import Prompt, Segmentation, clipped
 from .embedding import ambiguous, best
 from .remote import SILENT, Answer, Server, encoded
 
@@ -60,7 +60,7 @@ class Published:
             return ToolError("the segmentation server answered with what is no mask")
         if isinstance(bits, str):
             return ToolError(bits)
-        return Segmentation(within(bits, prompt))
+        return Segmentation(clipped(bits, prompt))
 
     def _by_box(self, prompt: Prompt) -> Bits | str:
         assert self.boxes is not None

@@ -15,7 +15,7 @@ from scipy import ndimage
 from ...core.errors import InputError, ToolError
 from ...core.geometry import box_iou
 from ...core.mask import Bits, Mask
-from ..segmenter import Prompt, Segmentation, within
+from ..segmenter import Prompt, Segmentation, clipped
 
 NEUTRAL = {
     *("the", "a", "an", "of", "in", "on", "this", "that", "all", "every", "any", "please", "segment", "find", "show"),
@@ -76,7 +76,7 @@ class Simulated:
         if chance[1] < self.swap and others:
             meant = others[int(rng.integers(len(others)))]
         bits = _degraded(known[meant].bits(), self.error, rng)
-        seen = within(bits, prompt)
+        seen = clipped(bits, prompt)
         return Segmentation(seen) if seen.any() else nothing
 
 
