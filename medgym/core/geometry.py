@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 Box = tuple[float, float, float, float]
+Point = tuple[float, float]
 Size = tuple[int, int]
 """``(width, height)`` in pixels."""
 
@@ -55,6 +56,13 @@ class Affine(NamedTuple):
             *(d * first.a + e * first.d, d * first.b + e * first.e, f),
         )
 
+    def squared(self) -> "Affine":
+        """Return it with what is a rounding error beside a right angle set to 0."""
+        a, b, c, d, e, f = self
+        least = 1e-9 * max(abs(a), abs(b))
+        a, b, d, e = (v if abs(v) > least else 0.0 for v in (a, b, d, e))
+        return Affine(a, b, c, d, e, f)
+
     def facing(self, box: Box, size: Size) -> "Affine":
         """Map a view of `size` onto the region `box`, turned and mirrored as this `straight` map is."""
         x1, y1, x2, y2 = box
@@ -93,23 +101,29 @@ def within(box: Box, size: Size, slack: float = 1e-6) -> bool:
 
 
 def area_seen(box: Box, to_original: Affine, size: Size) -> float:
-    """Return the area of `box`, of the original, that a view of `size` shows, in the original's pixels squared.
-
-    A turned view is a parallelogram there: it is cut by the box, side by side (Sutherland and Hodgman 1974).
-    """
-    width, height = size
+    """Return the area of `box`, of the original, that a view of `size` shows, in the original's pixels squared."""
     if to_original.straight:
-        return area(intersect(box, to_original.box((0, 0, width, height))))
-    corners = [to_original.point(x, y) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
-    for axis, limit, sign in ((0, box[0], 1), (0, box[2], -1), (1, box[1], 1), (1, box[3], -1)):
-        corners = _cut(corners, axis, limit, sign)
+        return area(intersect(box, to_original.box((0, 0, *size))))
+    corners = outline(box, to_original, size)
     sides = pairwise([*corners, *corners[:1]])
     return abs(sum(one[0] * two[1] - two[0] * one[1] for one, two in sides)) / 2
 
 
-def _cut(corners: list[tuple[float, float]], axis: int, limit: float, sign: int) -> list[tuple[float, float]]:
+def outline(box: Box, to_original: Affine, size: Size) -> list[Point]:
+    """Return the corners of what a view of `size` shows of `box`, of the original, in the original's pixels.
+
+    The view is a parallelogram there, which is cut at the box's sides (Sutherland and Hodgman 1974).
+    """
+    width, height = size
+    corners = [to_original.point(x, y) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
+    for axis, limit, sign in ((0, box[0], 1), (0, box[2], -1), (1, box[1], 1), (1, box[3], -1)):
+        corners = _cut(corners, axis, limit, sign)
+    return corners
+
+
+def _cut(corners: list[Point], axis: int, limit: float, sign: int) -> list[Point]:
     """Cut a convex polygon at a line across `axis`, and keep the side to which `sign` points."""
-    kept: list[tuple[float, float]] = []
+    kept: list[Point] = []
     for one, two in pairwise([*corners, *corners[:1]]):
         before, after = sign * (one[axis] - limit), sign * (two[axis] - limit)
         if before >= 0:

@@ -20,10 +20,10 @@ MICROSCOPIC = 0.01
 
 @tool
 def measure(image: View, bbox_2d: Box | None = None, points: Points | None = None) -> ToolResult:
-    """Measure the distance of two points, the area and intensity of a box, or, with neither, the mask of an image.
+    """Measure the distance of two points, a box's area and intensity, or, with neither, the mask of an image.
 
     A mask is measured whole: its area, longest diameter and intensity. Lengths are in millimetres where the image
-    has a scale, else in pixels of the original.
+    has a scale, else in pixels of the original; intensities in HU for CT, else in stored values or grey levels.
 
     Args:
         image: the number of the image.

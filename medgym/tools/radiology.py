@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ..core.errors import ToolError
-from ..core.geometry import Affine, Size
+from ..core.geometry import Affine, Size, bounding, outline
 from ..core.image import Pixels, SourceImage
 from ..core.tooling import ToolResult
 from ..core.view import SEVERAL, Panel, View
@@ -41,9 +41,10 @@ Degrees = Annotated[Number, Field(ge=-180, le=180)]
 def window(
     image: View, level: Number | None = None, width: Width | None = None, preset: Preset | None = None
 ) -> ToolResult:
-    """Show an image through a grey window: values from level - width/2 (black) to level + width/2 (white).
+    """Show an image through a grey window, from level - width/2 (black) to level + width/2 (white), in HU for CT.
 
-    They are Hounsfield units in CT, else the image's stored values, else grey levels from 0 to 255.
+    Of other images the window is in stored values (DICOM, NIfTI), else in grey levels from 0 to 255; the result
+    names the unit.
 
     Args:
         image: the number of the image.
@@ -101,18 +102,7 @@ def rotate(image: View, degrees: Degrees) -> ToolResult:
     """
     if degrees % 360 == 0:
         raise ToolError("a turn by 0 degrees changes nothing")
-    quarters, rest = divmod(degrees, 90)
-    c, s = cos(radians(degrees)), sin(radians(degrees))
-    if rest == 0:
-        c, s = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(quarters) % 4]
-    width, height = image.size
-    across, down = abs(c) * width + abs(s) * height, abs(s) * width + abs(c) * height
-    scale = max(1.0, across / image.most, down / image.most)
-    size = min(image.most, ceil(across / scale - 1e-6)), min(image.most, ceil(down / scale - 1e-6))
-    # From the new view's middle to the old one's: the inverse of the turn that is seen.
-    a, b, d, e = c * scale, s * scale, -s * scale, c * scale
-    x, y = size[0] / 2, size[1] / 2
-    turn = Affine(a, b, width / 2 - a * x - b * y, d, e, height / 2 - d * x - e * y)
+    turn, size = _turn(image, degrees)
     way = f"{abs(degrees):g} degrees {'clockwise' if degrees > 0 else 'anticlockwise'}"
     return ToolResult(f"Turned by {way}.", _moved(image, turn, size))
 
@@ -135,7 +125,7 @@ def flip(image: View, axis: Literal["horizontal", "vertical"]) -> ToolResult:
 
 @tool
 def compare(image: View, other: View) -> ToolResult:
-    """Show two images side by side at the same height; a box or points on one of them mean that image.
+    """Show two images side by side at the same height; a box or points on either half mean the image shown there.
 
     Args:
         image: the number of the image on the left.
@@ -145,14 +135,34 @@ def compare(image: View, other: View) -> ToolResult:
         raise ToolError("an image compared with itself shows nothing new")
     most = min(image.most, other.most)
     shapes = [view.size[0] / view.size[1] for view in (image, other)]
-    height = max(1, int(min((most - GAP) / sum(shapes), max(image.size[1], other.size[1]), most)))
+    height = min((most - GAP) / sum(shapes), max(image.size[1], other.size[1]), most)
     left, right = (_scaled(view, shape, height) for view, shape in zip((image, other), shapes, strict=True))
     panels = (Panel(0, left), Panel(left.size[0] + GAP, right))
-    size = (panels[1].left + right.size[0], height)
+    size = (panels[1].left + right.size[0], left.size[1])
     key = ("compare", size, *((panel.left, panel.view.key) for panel in panels))
     made = SourceImage(key, partial(_side_by_side, panels, size))
     words = f"Image {image.index} on the left, image {other.index} on the right."
     return ToolResult(words, View(made, Affine(), size, image=SEVERAL, most=most, panels=panels))
+
+
+def _turn(view: View, degrees: float) -> tuple[Affine, Size]:
+    """Return the map from a turned view's pixels to those of `view`, and the turned view's size.
+
+    It holds all that `view` shows of the image; black beside it need not be held, or turns would add up to nothing.
+    """
+    quarters, rest = divmod(degrees, 90)
+    corners = [(0.0, 0.0), (view.size[0], 0.0), (0.0, view.size[1]), view.size]
+    if rest == 0:
+        c, s = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(quarters) % 4]
+    else:
+        c, s = cos(radians(degrees)), sin(radians(degrees))
+        back, whole = view.to_original.inverse(), (0, 0, *view.source.size)
+        corners = [back.point(x, y) for x, y in outline(whole, view.to_original, view.size)]
+    left, top, right, bottom = bounding((x, y, x, y) for x, y in (Affine(c, -s, 0, s, c, 0).point(*p) for p in corners))
+    scale = max(1.0, (right - left) / view.most, (bottom - top) / view.most)
+    width, height = (min(view.most, max(1, ceil(v / scale - 1e-6))) for v in (right - left, bottom - top))
+    x, y = (left + right - scale * width) / 2, (top + bottom - scale * height) / 2
+    return Affine(c, s, 0, -s, c, 0).after(Affine(scale, 0, x, 0, scale, y)), (width, height)
 
 
 def _over(view: View, source: SourceImage) -> View:
@@ -162,12 +172,12 @@ def _over(view: View, source: SourceImage) -> View:
 
 def _moved(view: View, turn: Affine, size: Size) -> View:
     """Return a view of `size` whose pixels are mapped to those of `view` by `turn`."""
-    to_original = view.to_original.after(turn)
+    to_original = view.to_original.after(turn).squared()
     return replace(view, to_original=to_original, size=size, index=0, drawn="contour", painted=None)
 
 
-def _scaled(view: View, shape: float, height: int) -> View:
-    size = (max(1, int(shape * height)), height)
+def _scaled(view: View, shape: float, height: float) -> View:
+    size = (max(1, int(shape * height)), max(1, int(height)))
     to_original = view.to_original.after(Affine.onto((0, 0, *view.size), size))
     return replace(view, to_original=to_original, size=size, painted=None)
 
