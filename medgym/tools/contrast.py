@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from ..core.image import Pixels, SourceImage
+from ..core.image import Pixels, SourceImage, Values
 
 TILES = 8
 """Local contrast is that of tiles, so many each way."""
@@ -17,15 +17,21 @@ def windowed(source: SourceImage, level: float, width: float) -> Pixels:
     """Show stored values, or grey levels where there are none, from level - width/2 as 0 to level + width/2 as 255."""
     values = source.values
     if values is None:
-        table = np.clip((np.arange(256) - level) * (255 / width) + 127.5, 0, 255)
-        return np.asarray(np.rint(table).astype(np.uint8)[source.pixels])
-    shown = values - np.float32(level - width / 2)
-    shown *= np.float32(255 / width)
+        table = _through(np.arange(256, dtype=np.float32), level, width)
+        return np.asarray(table[source.pixels])
+    pixels = _through(values, level, width)
+    return 255 - pixels if source.inverted else pixels
+
+
+def _through(values: Values, level: float, width: float) -> Pixels:
+    """Map values to 0 to 255, rounded; what is no number, or beyond all bounds, is 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        shown = values - np.float32(level - width / 2)
+        shown *= np.float32(255 / width)
     np.clip(shown, 0, 255, out=shown)
     shown += np.float32(0.5)
     np.copyto(shown, 0, where=np.isnan(shown))
-    pixels = shown.astype(np.uint8)
-    return 255 - pixels if source.inverted else pixels
+    return shown.astype(np.uint8)
 
 
 def powered(source: SourceImage, gamma: float) -> Pixels:

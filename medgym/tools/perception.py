@@ -129,6 +129,7 @@ def zoomed(view: View, box: Region) -> View:
         size = _enlarged((width, height) if turn.a else (height, width), view.most)
         to_original = turn.facing(region, size)
     else:
+        box = _no_smaller(box, 1 / hypot(turn.a, turn.d), 1 / hypot(turn.b, turn.e))
         unit = part(view, box)
         size = _enlarged((hypot(unit.a, unit.d), hypot(unit.b, unit.e)), view.most)
         to_original = turn.after(Affine.onto(box, size))
@@ -139,6 +140,12 @@ def zoomed(view: View, box: Region) -> View:
 def part(view: View, box: Region) -> Affine:
     """Return the map of a box of a view as if it were one pixel: its columns are the box's sides in the original."""
     return view.to_original.after(Affine.onto(box, (1, 1)))
+
+
+def _no_smaller(box: Region, width: float, height: float) -> Region:
+    """Widen a box around its middle to at least these sides."""
+    x, y = max(0.0, width - (box[2] - box[0])) / 2, max(0.0, height - (box[3] - box[1])) / 2
+    return box[0] - x, box[1] - y, box[2] + x, box[3] + y
 
 
 def _enlarged(size: tuple[float, float], most: int) -> tuple[int, int]:

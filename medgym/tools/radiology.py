@@ -30,6 +30,9 @@ Preset = Literal["lung", "mediastinum", "soft_tissue", "liver", "brain", "bone"]
 GAP = 8
 """Black pixels between two images that are compared."""
 
+LEAST = 0.5
+"""Degrees: a smaller turn would be an excuse for a look."""
+
 STRENGTHS: dict[str, tuple[float, float]] = {"clahe": (1, 40), "gamma": (0.1, 10)}
 """The least and the most that each way of enhancing takes."""
 
@@ -64,7 +67,7 @@ def window(
         raise ToolError("level and width are needed, both, or a preset")
     root = image.source.root
     values = root.values if root.values is not None else root.pixels
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = float(np.fmin.reduce(values, None)), float(np.fmax.reduce(values, None))
     if level + width / 2 <= low or level - width / 2 >= high:
         raise ToolError(f"that window shows nothing: the values of this image are from {low:g} to {high:g}")
     shown = _over(image, root.derived(windowed, float(level), float(width)))
@@ -100,8 +103,8 @@ def rotate(image: View, degrees: Degrees) -> ToolResult:
         image: the number of the image.
         degrees: clockwise, from -180 to 180; negative turns anticlockwise.
     """
-    if degrees % 360 == 0:
-        raise ToolError("a turn by 0 degrees changes nothing")
+    if abs(degrees) < LEAST:
+        raise ToolError(f"a turn by less than {LEAST:g} degrees changes nothing")
     turn, size = _turn(image, degrees)
     way = f"{abs(degrees):g} degrees {'clockwise' if degrees > 0 else 'anticlockwise'}"
     return ToolResult(f"Turned by {way}.", _moved(image, turn, size))

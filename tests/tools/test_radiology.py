@@ -80,7 +80,8 @@ def test_the_contract_of_tools(name: str) -> None:
         ("enhance", {"method": "gamma", "strength": 0}, "the strength of gamma is from 0.1 to 10, not 0"),
         ("enhance", {"method": "clahe", "strength": 0.5}, "the strength of clahe is from 1 to 40, not 0.5"),
         ("enhance", {"method": "gamma", "strength": 1}, "changes nothing"),
-        ("rotate", {"degrees": 0}, "changes nothing"),
+        ("rotate", {"degrees": 0}, "less than 0.5 degrees changes nothing"),
+        ("rotate", {"degrees": -0.2}, "changes nothing"),
         ("rotate", {"degrees": 270}, "less than or equal to 180"),
         ("rotate", {"degrees": "90"}, "valid number"),
         ("rotate", {"degrees": True}, "valid number"),
@@ -164,6 +165,17 @@ def test_clahe_of_a_colour_image_keeps_its_colours() -> None:
     before, after = (np.asarray(Pillow.fromarray(each).convert("YCbCr"), int) for each in (pixels, made))
     unclipped = ((made > 0) & (made < 255)).all(-1)
     assert np.abs(before - after)[unclipped][:, 1:].max() <= 3
+
+
+@pytest.mark.parametrize("level", [-1e300, -40.0, 0.0, 1e38])
+@pytest.mark.parametrize("width", [5e-324, 1e-9, 1e9, 1.7e308])
+def test_no_number_a_policy_may_write_breaks_a_window(level: float, width: float) -> None:
+    values = np.linspace(-100, 100, 80, dtype=np.float32).reshape(8, 10)
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    nothing = ct(np.full((8, 10), np.nan, np.float32))
+    for source in (ct(values), nothing, SourceImage.of(RAMP)):
+        result = ask(first(source), "window", image=1, level=level, width=width)
+        assert isinstance(result, ToolError) or (result.view is not None and result.view.pixels.shape[2] == 3)
 
 
 # Geometry
