@@ -64,7 +64,7 @@ def sam2(image: View, bbox_2d: Box | None = None, points: Points | None = None, 
         raise ToolError(f"there are {len(clicks)} points and {len(marks)} labels; each point has one label")
     return Prompt(
         image,
-        box=image.to_original.box(inside(image, tuple(bbox_2d))) if bbox_2d is not None else None,
+        box=_in_original(image, inside(image, tuple(bbox_2d))) if bbox_2d is not None else None,
         points=tuple(clicks),
         labels=tuple(marks),
     )
@@ -96,6 +96,11 @@ def inside(view: View, box: tuple[float, ...]) -> Region:
     if area_seen((0, 0, *view.source.size), part(view, cut), (1, 1)) <= 0:
         raise ToolError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] is in the black beside the turned image")
     return cut
+
+
+def _in_original(view: View, box: Region) -> Region:
+    """Return the box around a view's box in the original; on a turned view its corners may reach beyond the image."""
+    return intersect(view.to_original.box(box), (0, 0, *view.source.size))
 
 
 def clicked(view: View, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
