@@ -5,16 +5,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from .geometry import Affine, Size, snap
+from .geometry import Affine, Box, Size, snap, within
 
 Pixels = NDArray[np.uint8]
+Values = NDArray[np.float32]
 GIB = 1 << 30
 
 
@@ -24,10 +25,10 @@ class PixelCache:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.held_bytes = 0
-        self._held: OrderedDict[Hashable, Pixels] = OrderedDict()
+        self._held: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.RLock()
 
-    def get(self, key: Hashable, make: Callable[[], Pixels]) -> Pixels:
+    def get(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """Return the read-only array of `key`, from `make` where it is not held; threads wait for each other."""
         with self._lock:
             found = self._held.get(key)
@@ -56,11 +57,20 @@ class SourceImage:
         key: names the content within this process; equal keys share memory.
         load: makes the pixels, ``(H, W)`` or ``(H, W, 3) uint8``; called again after the cache let them go.
         spacing: millimetres a pixel, ``(x, y)``, where known.
+        stored: makes what was measured, ``(H, W) float32``, of which the pixels show a part; None where there are
+            the pixels alone.
+        unit: of the stored values: ``HU`` of a CT, empty where unknown.
+        inverted: whether larger stored values are shown darker.
+        parent: of an image that was computed from another, that one.
     """
 
     key: Hashable
     load: Callable[[], NDArray[Any]]
     spacing: tuple[float, float] | None = None
+    stored: Callable[[], NDArray[Any]] | None = None
+    unit: str = ""
+    inverted: bool = False
+    parent: "SourceImage | None" = None
 
     @classmethod
     def of(cls, pixels: NDArray[Any], spacing: tuple[float, float] | None = None) -> "SourceImage":
@@ -72,6 +82,25 @@ class SourceImage:
     def pixels(self) -> Pixels:
         """The pixels, read-only: ``(H, W) uint8`` where they are grey, however stored, else ``(H, W, 3)``."""
         return ORIGINALS.get(self.key, lambda: _one_channel(self.load()))
+
+    def derived(self, how: Callable[..., NDArray[Any]], *settings: Any) -> "SourceImage":
+        """Return the image that ``how(this, *settings)`` computes; it has this one's size, spacing and values."""
+        key = (self.key, how.__name__, *settings)
+        made = partial(how, self, *settings)
+        return SourceImage(key, made, self.spacing, self.stored, self.unit, self.inverted, self)
+
+    @property
+    def root(self) -> "SourceImage":
+        """The image of the task that it was computed from, or itself."""
+        return self.parent.root if self.parent else self
+
+    @property
+    def values(self) -> Values | None:
+        """The stored values, ``(H, W) float32``, read-only, or None; NaN where nothing was measured."""
+        stored = self.stored
+        if stored is None:
+            return None
+        return ORIGINALS.get(("stored", self.root.key), lambda: np.asarray(stored(), np.float32))
 
     @cached_property
     def size(self) -> Size:
@@ -87,11 +116,10 @@ class SourceImage:
     def sample(self, to_original: Affine, size: Size) -> Pixels:
         """Re-sample what a view of `size` shows: ``(h, w, 3) uint8 RGB``."""
         pixels = self.pixels
-        if to_original.upright:
-            return _rgb(_crop(pixels, to_original, size))
-        picture = Pillow.fromarray(pixels)
-        turned = picture.transform(size, Pillow.Transform.AFFINE, tuple(to_original), Pillow.Resampling.BICUBIC)
-        return _rgb(np.asarray(turned))
+        height, width = pixels.shape[:2]
+        if to_original.straight and within(to_original.box((0, 0, *size)), (width, height)):
+            return _rgb(_straight(pixels, to_original, size))
+        return _rgb(_turned(pixels, to_original, size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +132,44 @@ class _Held:
         return self.pixels
 
 
-def _crop(pixels: Pixels, to_original: Affine, size: Size) -> Pixels:
+def _straight(pixels: Pixels, to_original: Affine, size: Size) -> Pixels:
+    """Cut a region out and turn and mirror it by whole pixels: nothing is lost."""
+    # Products of fractions miss whole pixels by a hair, and then nothing is a plain copy.
+    x1, y1, x2, y2 = (round(v, 6) for v in to_original.box((0, 0, *size)))
+    cut = _crop(pixels, (x1, y1, x2, y2), size if to_original.a else (size[1], size[0]))
+    if to_original.a + to_original.b < 0:
+        cut = cut[:, ::-1]
+    if to_original.d + to_original.e < 0:
+        cut = cut[::-1]
+    return cut if to_original.a else cut.swapaxes(0, 1)
+
+
+def _turned(pixels: Pixels, to_original: Affine, size: Size) -> Pixels:
+    """Turn by any angle: an upright copy at the same scale is turned, since Pillow does not smooth as it turns.
+
+    What lies outside the image is black.
+    """
+    height, width = pixels.shape[:2]
+    (a, b, _), (d, e, _) = to_original[:3], to_original[3:]
+    scale = max(1.0, abs(a * e - b * d) ** 0.5)
+    x1, y1, x2, y2 = to_original.box((0, 0, *size))
+    reach = 3 * scale
+    left, top, right, bottom = snap((x1 - reach, y1 - reach, x2 + reach, y2 + reach), (width, height))
+    part_size = (max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale)))
+    part = _crop(pixels, (left, top, right, bottom), part_size)
+    to_part = Affine.onto((left, top, right, bottom), part_size).inverse().after(to_original)
+    picture = Pillow.fromarray(part)
+    return np.asarray(picture.transform(size, Pillow.Transform.AFFINE, tuple(to_part), Pillow.Resampling.BICUBIC))
+
+
+def _crop(pixels: Pixels, region: Box, size: Size) -> Pixels:
     """Cut an upright region out; whole pixels at scale 1 are copied, all else is bicubic."""
     height, width = pixels.shape[:2]
-    region = to_original.box((0, 0, *size))
     x1, y1, x2, y2 = snap(region, (width, height))
     if (x1, y1, x2, y2) == region and (x2 - x1, y2 - y1) == size:
         return pixels[y1:y2, x1:x2]
-    reach = 3 + int(3 * max(1.0, to_original.a, to_original.e))
+    scale = max((region[2] - region[0]) / size[0], (region[3] - region[1]) / size[1])
+    reach = 3 + int(3 * max(1.0, scale))
     left, top = max(0, x1 - reach), max(0, y1 - reach)
     part = np.ascontiguousarray(pixels[top : y2 + reach, left : x2 + reach])
     inside = (
@@ -121,6 +179,11 @@ def _crop(pixels: Pixels, to_original: Affine, size: Size) -> Pixels:
         min(float(part.shape[0]), region[3] - top),
     )
     return np.asarray(Pillow.fromarray(part).resize(size, Pillow.Resampling.BICUBIC, box=inside))
+
+
+def grey(pixels: Pixels) -> Pixels:
+    """Return the luminance (ITU-R BT.601), ``(H, W) uint8``."""
+    return pixels if pixels.ndim == 2 else np.asarray(Pillow.fromarray(pixels).convert("L"))
 
 
 def _rgb(pixels: Pixels) -> Pixels:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from .geometry import Affine, Box, Size, snap
+from .geometry import Affine, Box, Size, intersect, snap
 
 Bits = NDArray[np.bool_]
 
@@ -81,15 +81,24 @@ class Mask:
 
     def seen(self, to_original: Affine, size: Size) -> Bits:
         """Return the ``(h, w)`` bits a view of `size` shows, by the pixel under each pixel's centre."""
-        if not self.area:
-            return np.zeros((size[1], size[0]), bool)
+        shown = np.zeros((size[1], size[0]), bool)
+        if self.box is None:
+            return shown
+        part = intersect(_wider(to_original.inverse().box(self.box)), (0, 0, *size))
+        left, top, right, bottom = (int(v) for v in part)
+        if left >= right or top >= bottom:
+            return shown
         bits = self.bits()
-        t = to_original
-        u, v = np.arange(size[0]) + 0.5, np.arange(size[1])[:, None] + 0.5
-        if t.upright:
-            return bits[_within(t.e * v + t.f, self.size[1]), _within(t.a * u + t.c, self.size[0])[None, :]]
-        rows = _within(t.d * u + t.e * v + t.f, self.size[1])
-        return bits[rows, _within(t.a * u + t.b * v + t.c, self.size[0])]
+        u, v = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5
+        # What does not change along an axis stays one row or column: a tenth of the time.
+        x, y = (
+            np.asarray((a * u if a else 0.0) + (b * v if b else 0.0) + c, np.float64)
+            for a, b, c in (to_original[:3], to_original[3:])
+        )
+        columns, across = _within(x, self.size[0])
+        rows, down = _within(y, self.size[1])
+        shown[top:bottom, left:right] = bits[rows, columns] & across & down
+        return shown
 
     def to_json(self) -> dict[str, Any]:
         """Return COCO's form: ``{"size": [height, width], "counts": text}``."""
@@ -131,6 +140,28 @@ def _runs(counts: bytes) -> NDArray[np.int64]:
     return runs
 
 
-def _within(coordinate: NDArray[np.floating[Any]], limit: int) -> NDArray[np.intp]:
+def longest_diameter(bits: Bits, pitch: float | tuple[float, float]) -> float:
+    """Measure the longest straight line across ``(H, W)`` bits (maximum Feret diameter); 0 for none.
+
+    It is in the unit in which `pitch` gives the width of a pixel, or its width and height.
+    """
+    rows = np.flatnonzero(bits.any(1))
+    if not len(rows):
+        return 0.0
+    left = bits[rows].argmax(1)
+    right = bits.shape[1] - bits[rows, ::-1].argmax(1)
+    corners = [np.stack([x, y], 1) for x in (left, right) for y in (rows, rows + 1)]
+    angle = np.arange(180) * (np.pi / 180)
+    reach = np.asarray(pitch) * np.concatenate(corners) @ np.stack([np.cos(angle), np.sin(angle)])
+    return float(np.ptp(reach, axis=0).max())
+
+
+def _wider(box: Box) -> Box:
+    return box[0] - 1, box[1] - 1, box[2] + 2, box[3] + 2
+
+
+def _within(coordinate: NDArray[np.floating[Any]], limit: int) -> tuple[NDArray[np.intp], Bits]:
+    """Return whole coordinates, and which of them are inside; the others are moved to the edge."""
     whole: NDArray[np.intp] = np.floor(coordinate).astype(np.intp)
-    return np.clip(whole, 0, limit - 1)
+    held = np.clip(whole, 0, limit - 1)
+    return held, np.asarray(held == whole)

@@ -1,16 +1,28 @@
 """A view: what the policy looks at, and the map from its pixels to those of the original image."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .geometry import Affine, Box, Size, fit, intersect
+from .geometry import Affine, Box, Size, area_seen, fit, intersect
 from .image import RENDERED, Pixels, SourceImage
 from .mask import Mask
 
 FILL = np.array([230, 40, 40], np.float32)
 CONTOUR = np.array([255, 230, 0], np.uint8)
+
+
+SEVERAL = -1
+"""The `View.image` of a view that shows more than one."""
+
+
+class Panel(NamedTuple):
+    """A view that is shown inside another, `left` pixels from its left edge, with their upper edges level."""
+
+    left: int
+    view: "View"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +36,13 @@ class View:
         source: the original image.
         to_original: maps this view's pixels to the original's.
         size: ``(width, height)`` in this view's pixels.
-        image: which of the task's images, from 0.
+        image: which of the task's images, from 0; `SEVERAL` of a comparison.
         index: the number by which the policy names it, from 1; 0 before the episode gave one.
         mask: a predicted mask it carries, in the original's pixels.
         drawn: how the mask is shown.
         painted: ``(h, w, 3) uint8 RGB`` where a tool made the pixels itself.
         most: no view of this episode has a longer side than this.
+        panels: of a comparison, the views that it shows side by side; what is marked on it is marked on one of them.
     """
 
     source: SourceImage
@@ -41,6 +54,7 @@ class View:
     drawn: Literal["fill", "contour"] = "fill"
     painted: Pixels | None = field(default=None, repr=False)
     most: int = 512
+    panels: tuple[Panel, ...] = ()
 
     @classmethod
     def whole(cls, source: SourceImage, view_size: int, image: int = 0, index: int = 0) -> "View":
@@ -51,8 +65,8 @@ class View:
 
     @property
     def region(self) -> Box:
-        """The region of the original that it shows, in the original's pixels."""
-        return self.to_original.box((0, 0, *self.size))
+        """The region of the original that it shows, in the original's pixels; of a turned view, the box around it."""
+        return intersect(self.to_original.box((0, 0, *self.size)), (0, 0, *self.source.size))
 
     @property
     def at_full_resolution(self) -> bool:
@@ -66,28 +80,62 @@ class View:
         if self.mask is None:
             return self.plain
         if self.painted is not None:
-            return self._with_mask(self.mask)
+            return self._with_mask(self.painted, self.mask)
         mask = self.mask
-        key = (self.source.key, self.to_original, self.size, mask.counts, self.drawn)
-        return RENDERED.get(key, lambda: self._with_mask(mask))
+        return RENDERED.get(self.key, lambda: self._with_mask(self.plain, mask))
 
     @property
     def plain(self) -> Pixels:
         """The pixels with no mask drawn."""
         if self.painted is not None:
             return self.painted
-        key = (self.source.key, self.to_original, self.size)
-        return RENDERED.get(key, lambda: self.source.sample(self.to_original, self.size))
+        return RENDERED.get(self.key[:3], self._sampled)
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What its pixels are made from, unless a tool painted them: equal keys look the same."""
+        mask = () if self.mask is None else (self.mask.counts, self.drawn)
+        return (self.source.key, self.to_original, self.size, *mask)
+
+    def fresh(self) -> Pixels:
+        """Make the pixels without the cache of views, for an image that is made from views.
+
+        Views wait for images: an image that waited for views could wait for ever.
+        """
+        plain = self._sampled()
+        return plain if self.mask is None else self._with_mask(plain, self.mask)
+
+    def shows(self, box: Box) -> float:
+        """Return how much it shows of a box of the original, as an area in the original's pixels."""
+        return area_seen(box, self.to_original, self.size)
+
+    def at(self, box: Box) -> tuple["View", Box] | None:
+        """Return the view that a box of this one's pixels lies on, with the box in that view's pixels.
+
+        It is this view itself, or the one panel that the box meets; None where it meets none or several.
+        """
+        if not self.panels:
+            return self, box
+        met = [panel for panel in self.panels if _meets(box, panel)]
+        if len(met) != 1:
+            return None
+        (left, view), (x1, y1, x2, y2) = met[0], box
+        return view, (x1 - left, y1, x2 - left, y2)
 
     def box_of(self, mask: Mask) -> Box | None:
         """Return the bounding box of a mask in this view's pixels, cut at its edge; None where unseen."""
         if mask.box is None:
             return None
+        if not self.to_original.straight:
+            return Mask.of(mask.seen(self.to_original, self.size)).box
         x1, y1, x2, y2 = intersect(self.to_original.inverse().box(mask.box), (0, 0, *self.size))
         return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
-    def _with_mask(self, mask: Mask) -> Pixels:
-        drawn = self.plain.copy()
+    def _sampled(self) -> Pixels:
+        return self.source.sample(self.to_original, self.size)
+
+    def _with_mask(self, plain: Pixels, mask: Mask) -> Pixels:
+        drawn = plain.copy()
         bits = mask.seen(self.to_original, self.size)
         rows, columns = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
         if not len(rows):
@@ -100,3 +148,10 @@ class View:
             patch[core] = (0.6 * patch[core] + 0.4 * FILL).astype(np.uint8)
         patch[inside[1:-1, 1:-1] & ~core] = CONTOUR
         return drawn
+
+
+def _meets(box: Box, panel: Panel) -> bool:
+    """Whether a box, which may be a point, lies on a panel or reaches into it."""
+    across = (panel.left, -np.inf, panel.left + panel.view.size[0], np.inf)
+    x1, _, x2, _ = intersect(box, across)
+    return x1 < x2 or x1 == x2 == box[0] == box[2]

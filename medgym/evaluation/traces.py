@@ -85,6 +85,7 @@ def _result(result: ToolResult | ToolError) -> dict[str, Any]:
 
 
 def _view(view: View) -> dict[str, Any]:
+    panels = [{"left": panel.left, "of": panel.view.index} for panel in view.panels]
     return {
         "index": view.index,
         "image": image_name(view),
@@ -92,4 +93,5 @@ def _view(view: View) -> dict[str, Any]:
         "size": list(view.size),
         "to_original": list(view.to_original),
         "mask": view.mask.to_json() if view.mask else None,
+        "panels": panels,
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..core.errors import ToolError
-from ..core.geometry import area, bounding, box_iou, snap
+from ..core.geometry import bounding, box_iou, snap
 from ..core.mask import Mask
 from ..core.task import Kind
 from ..core.tooling import ToolResult
@@ -88,6 +88,8 @@ def marks(one: Graded, group: Group, *, each: float = 0.2, most: int = 3) -> Sco
     """Pay `each` for the first `most` different regions that calls marked."""
     places = set()
     for view in one.trajectory.seen:
+        if view.panels:
+            continue
         box = view.mask.box if view.mask and view.mask.box else view.region
         places.add((view.image, *map(round, box)))
     return Score(each * min(len(places), most), f"{len(places)} different regions were marked")
@@ -167,14 +169,15 @@ def _looked_at_evidence(one: Graded) -> bool:
     for view in one.trajectory.seen:
         if view.image != one.truth.image:
             continue
+        width, height = view.source.size
         if view.mask and view.drawn == "fill":
             bits = view.mask.bits()
             outside = bits.copy()
-            for x1, y1, x2, y2 in (snap(box, view.source.size) for box in one.truth.boxes):
+            for x1, y1, x2, y2 in (snap(box, (width, height)) for box in one.truth.boxes):
                 outside[y1:y2, x1:x2] = False
             if 2 * outside.sum() <= bits.sum():
                 return True
-        elif one.evidence_in(view) >= 0.5 and area(view.region) <= 0.5 * view.source.size[0] * view.source.size[1]:
+        elif one.evidence_in(view) >= 0.5 and view.shows((0, 0, width, height)) <= 0.5 * width * height:
             return True
     return False
 

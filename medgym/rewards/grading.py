@@ -20,6 +20,8 @@ HALF = 0.5
 
 DENIALS = {"no", "none", "nothing", "absent", "not present", "nothing to segment"}
 MOST_BOXES = 64
+NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
+"""An empty box, which matches nothing."""
 
 
 class Verdict(NamedTuple):
@@ -105,11 +107,13 @@ class Graded:
         return mask.dice(truth) if mask is not None and truth is not None else 0.0
 
     def evidence_in(self, view: View) -> float:
-        """Return the share, 0 to 1, of the evidence that a view shows at full resolution."""
+        """Return the share, 0 to 1, of the evidence that a view, or a panel of it, shows at full resolution."""
+        if view.panels:
+            return max(self.evidence_in(panel.view) for panel in view.panels)
         boxes = self.truth.boxes
         if not boxes or view.image != self.truth.image or not view.at_full_resolution:
             return 0.0
-        seen = sum(area(intersect(box, view.region)) for box in boxes)
+        seen = sum(view.shows(box) for box in boxes)
         return min(1.0, seen / max(sum(area(box) for box in boxes), 1e-9))
 
     @property
@@ -182,19 +186,22 @@ def said_boxes(answer: Any, views: tuple[View, ...], image: int) -> list[Box] | 
             return None
         listed = place["bbox_2d"]
         listed = [listed] if listed and not isinstance(listed[0], list) else listed
-        view = views[number - 1]
-        if (listed and view.image != image) or len(boxes) + len(listed) > MOST_BOXES:
+        if len(boxes) + len(listed) > MOST_BOXES or not all(map(_is_box, listed)):
             return None
-        if not all(map(_is_box, listed)):
+        marked = [views[number - 1].at(tuple(box)) for box in listed]
+        if any(each is not None and each[0].image != image for each in marked):
             return None
-        boxes += [_in_original(view, tuple(box)) for box in listed]
+        boxes += [_in_original(*each) if each else NOWHERE for each in marked]
     return boxes
 
 
 def _in_original(view: View, box: Box) -> Box:
-    """Map a box, cut at the view's edge; one wholly outside is an empty box, which matches nothing."""
+    """Map a box, cut at the view's edge and the image's; one wholly outside is `NOWHERE`."""
     cut = intersect(box, (0, 0, *view.size))
-    return view.to_original.box(cut) if area(cut) > 0 else (0.0, 0.0, 0.0, 0.0)
+    if area(cut) <= 0:
+        return NOWHERE
+    mapped = intersect(view.to_original.box(cut), (0, 0, *view.source.size))
+    return mapped if area(mapped) > 0 else NOWHERE
 
 
 def _is_box(box: Any) -> bool:

@@ -52,12 +52,22 @@ class Reading:
 
 
 class _Content(NamedTuple):
-    """Values as stored, ``(H, W)``, ``(H, W, 3)`` or with alpha ``(H, W, 4)``, and how they are shown."""
+    """Values as stored, ``(H, W)``, ``(H, W, 3)`` or with alpha ``(H, W, 4)``; how they are shown, and rescaled."""
 
     values: Values
     show: Callable[[Values], Pixels]
     spacing: Spacing | None = None
     modality: str = ""
+    rescaled: Callable[[Values], Values] = np.asarray
+
+
+class _Header(NamedTuple):
+    """What is known of a scan before it is decoded; `measured` says whether there are stored values."""
+
+    spacing: Spacing | None = None
+    measured: bool = False
+    unit: str = ""
+    inverted: bool = False
 
 
 def read_image(path: str | Path) -> Reading:
@@ -99,10 +109,11 @@ def open_image(path: str | Path) -> SourceImage:
         InputError: where there is no such file or its header is damaged; looking at it raises for the rest.
     """
     found, absolute = _format(path), os.path.abspath(path)
-    spacing = _guarded(path, found, lambda: _SPACING[found](absolute)) if found in _SPACING else None
+    header = _guarded(path, found, lambda: _HEADER[found](absolute)) if found in _HEADER else _Header()
     facts = os.stat(absolute)
     key = ("file", absolute, facts.st_mtime_ns, facts.st_size)
-    return SourceImage(key, partial(_pixels, absolute), spacing)
+    stored = partial(_stored, absolute) if header.measured else None
+    return SourceImage(key, partial(_pixels, absolute), header.spacing, stored, header.unit, header.inverted)
 
 
 def read_mask(path: str | Path, size: Size) -> Mask:
@@ -126,6 +137,17 @@ def read_mask(path: str | Path, size: Size) -> Mask:
 
 def _pixels(path: str) -> Pixels:
     return read_image(path).pixels
+
+
+def _stored(path: str) -> Values:
+    """Read what was measured, ``(H, W)``."""
+
+    def read() -> Values:
+        content = _CONTENT[found](path)
+        return content.rescaled(content.values)
+
+    found = _format(path)
+    return _guarded(path, found, read)
 
 
 def _plane(values: Values) -> NDArray[np.float64]:
@@ -203,7 +225,8 @@ def _dicom(path: str | Path) -> _Content:
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = pydicom.pixels.apply_color_lut(values, dataset)
     show = partial(_windowed, dataset=dataset) if values.ndim == 2 else _fitted
-    return _Content(values, show, _pixel_spacing(dataset), str(dataset.get("Modality") or ""))
+    modality = str(dataset.get("Modality") or "")
+    return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
 
 
 def _middle_frame(dataset: Any) -> int:
@@ -221,10 +244,14 @@ def _framed(dataset: Any) -> Any:
     return dataset
 
 
+def _rescaled(values: Values, dataset: Any) -> NDArray[np.float64]:
+    """Apply the modality's rescaling or table: Hounsfield units of a CT."""
+    return np.asarray(import_module("pydicom").pixels.apply_modality_lut(values, dataset), np.float64)
+
+
 def _windowed(values: Values, dataset: Any) -> Pixels:
     """Show one channel through the dataset's first window (DICOM PS3.3 C.11.2.1.2 and .3)."""
-    apply_modality_lut = import_module("pydicom").pixels.apply_modality_lut
-    exact = np.asarray(apply_modality_lut(values, dataset), np.float64)
+    exact = _rescaled(values, dataset)
     centre, width = _numbers(dataset, "WindowCenter")[:1], _numbers(dataset, "WindowWidth")[:1]
     form = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
     if not centre or not width or not width[0] >= (1 if form == "LINEAR" else 1e-9):
@@ -247,8 +274,14 @@ def _pixel_spacing(dataset: Any) -> Spacing | None:
     return (found[1], found[0]) if len(found) == 2 and min(found) > 0 else None
 
 
-def _dicom_spacing(path: str) -> Spacing | None:
-    return _pixel_spacing(_framed(import_module("pydicom").dcmread(path, stop_before_pixels=True)))
+def _dicom_header(path: str) -> _Header:
+    dataset = _framed(import_module("pydicom").dcmread(path, stop_before_pixels=True))
+    photometric = str(dataset.get("PhotometricInterpretation") or "")
+    # A secondary capture of a CT says CT too, but has grey levels and no rescaling.
+    rescaled = dataset.get("RescaleIntercept") is not None and str(dataset.get("RescaleType") or "HU") == "HU"
+    unit = "HU" if rescaled and dataset.get("Modality") == "CT" else ""
+    grey = photometric.startswith("MONOCHROME")
+    return _Header(_pixel_spacing(dataset), grey, unit if grey else "", photometric == "MONOCHROME1")
 
 
 class _Layout(NamedTuple):
@@ -291,8 +324,9 @@ def _nifti(path: str | Path) -> _Content:
     return _Content(plane if across == 2 else plane[::-1], _fitted, spacing)
 
 
-def _nifti_spacing(path: str) -> Spacing | None:
-    return _layout(import_module("nibabel").load(path)).spacing
+def _nifti_header(path: str) -> _Header:
+    volume = import_module("nibabel").load(path)
+    return _Header(_layout(volume).spacing, volume.get_data_dtype().kind in "iuf")
 
 
 def _fitted(values: Values) -> Pixels:
@@ -330,4 +364,4 @@ _CONTENT: dict[str, Callable[[str | Path], _Content]] = {
     "dicom": _dicom,
     "nifti": _nifti,
 }
-_SPACING: dict[str, Callable[[str], Spacing | None]] = {"dicom": _dicom_spacing, "nifti": _nifti_spacing}
+_HEADER: dict[str, Callable[[str], _Header]] = {"dicom": _dicom_header, "nifti": _nifti_header}

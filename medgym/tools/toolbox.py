@@ -10,11 +10,15 @@ from ..core.geometry import Size
 from ..core.tooling import ToolRequest, ToolResult, ToolSpec
 from ..core.view import View
 from ..spec import imported
+from .measuring import measure
 from .perception import ASKS, biomedparse, sam2, zoom_in
+from .radiology import compare, enhance, flip, rotate, window
 from .segmenter import SPOKEN, Prompt, Segmentation, Segmenter, ask, takes
 from .tool import Tool
 
-TOOLS: dict[str, Tool] = {each.name: each for each in (zoom_in, sam2, biomedparse)}
+TOOLS: dict[str, Tool] = {
+    each.name: each for each in (zoom_in, sam2, biomedparse, measure, window, enhance, rotate, flip, compare)
+}
 
 
 def find_tool(name: str) -> Tool:
@@ -85,7 +89,7 @@ class Tools:
             arguments = tool.check(dict(request.call.arguments))
             for parameter in tool.views:
                 arguments[parameter] = _view(arguments[parameter], request.views)
-            made = tool.function(**arguments)
+            made = tool.function(**_on_one_panel(tool, arguments))
         except ToolError as error:
             return error
         except Exception as error:
@@ -117,3 +121,38 @@ def _view(number: int, views: Sequence[View]) -> View:
     if not 1 <= number <= len(views):
         raise ToolError(f"there is no image {number}; there are images 1 to {len(views)}")
     return views[number - 1]
+
+
+def _on_one_panel(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Replace a comparison by the view on it that a call's coordinates mark, and move the coordinates to that view.
+
+    Raises:
+        ToolError: where there are no coordinates, or they are not all on one view.
+    """
+    name = next((name for name in tool.views if arguments[name].panels), None)
+    if name is None:
+        return arguments
+    view: View = arguments[name]
+    numbers = " and ".join(str(panel.view.index) for panel in view.panels)
+    named = f"image {view.index} shows images {numbers} side by side"
+    marks = {key: arguments[key] for key in tool.spec.coordinates if arguments[key] is not None}
+    if len(tool.views) > 1 or not marks:
+        raise ToolError(f"{named}; name one of these")
+    across = [x for mark in marks.values() for x in _across(mark)]
+    found = view.at((min(across), 0.0, max(across), 0.0))
+    if found is None:
+        raise ToolError(f"{named}; mark something on one of them, or name one of these")
+    left = min(across) - found[1][0]
+    return {**arguments, name: found[0], **{key: _moved(mark, left) for key, mark in marks.items()}}
+
+
+def _across(mark: list[Any]) -> list[float]:
+    """Return the x of a box or of points."""
+    return [point[0] for point in mark] if isinstance(mark[0], list) else mark[0::2]
+
+
+def _moved(mark: list[Any], left: float) -> list[Any]:
+    """Move x, y, x, y, … or a list of points to the left."""
+    if isinstance(mark[0], list):
+        return [_moved(point, left) for point in mark]
+    return [v - left * (i % 2 == 0) for i, v in enumerate(mark)]

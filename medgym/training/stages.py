@@ -365,6 +365,6 @@ def _box_iou(trajectory: Trajectory) -> float | None:
     for call, _ in reversed(trajectory.calls):
         index, box = call.arguments.get("image", 1), call.arguments.get("bbox_2d")
         if isinstance(box, list) and len(box) == 4 and isinstance(index, int) and 1 <= index <= len(trajectory.views):
-            x1, y1, x2, y2 = trajectory.views[index - 1].to_original.box(tuple(box))
-            return box_iou((x1, y1, x2, y2), mask.box)
+            marked = trajectory.views[index - 1].at(tuple(box))
+            return box_iou(marked[0].to_original.box(marked[1]), mask.box) if marked else 0.0
     return 0.0

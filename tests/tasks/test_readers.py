@@ -18,6 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from medgym.core.errors import InputError
 from medgym.core.mask import Mask
 from medgym.tasks.readers import open_image, read_image, read_mask
+from medgym.tools.contrast import windowed
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 real = pytest.mark.skipif(not CASES.is_dir(), reason="the real cases are not beside the repository")
@@ -394,6 +395,48 @@ def test_nifti_values_beyond_a_byte_are_stretched_and_microns_become_millimetres
     reading = read_image(tmp_path / "ct.nii.gz")
     assert np.array_equal(reading.pixels, stretched(values[..., 0].T))
     assert reading.spacing == (0.25, 0.5)
+
+
+# Stored values
+
+
+def test_a_ct_keeps_its_hounsfield_units_also_where_it_is_shown_inverted(tmp_path: Path) -> None:
+    raw = (np.arange(12, dtype=np.uint16) * 100).reshape(3, 4)
+    scale = {"RescaleSlope": 2, "RescaleIntercept": -1024, "WindowCenter": 0, "WindowWidth": 2000}
+    for photometric in ("MONOCHROME2", "MONOCHROME1"):
+        source = open_image(dicom(tmp_path / f"{photometric}.dcm", raw, photometric, **scale))
+        assert source.values is not None
+        assert np.array_equal(source.values, raw.astype(np.float32) * 2 - 1024)
+        assert (source.values.dtype, source.unit) == (np.float32, "HU")
+        assert source.inverted == (photometric == "MONOCHROME1")
+        assert np.abs(windowed(source, 0, 2000).astype(int) - source.pixels).max() <= 1
+        assert pickle.loads(pickle.dumps(source)).values.shape == (3, 4)
+
+
+def test_only_a_rescaled_ct_is_in_hounsfield_units(tmp_path: Path) -> None:
+    raw = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    captured = open_image(dicom(tmp_path / "capture.dcm", raw))
+    radiograph = open_image(dicom(tmp_path / "dx.dcm", raw, Modality="DX", RescaleSlope=1, RescaleIntercept=0))
+    otherwise = open_image(dicom(tmp_path / "us.dcm", raw, RescaleSlope=1, RescaleIntercept=0, RescaleType="US"))
+    assert [each.unit for each in (captured, radiograph, otherwise)] == ["", "", ""]
+    assert captured.values is not None
+    assert np.array_equal(captured.values, raw)
+
+
+def test_colours_and_pictures_have_no_stored_values(tmp_path: Path) -> None:
+    assert open_image(dicom(tmp_path / "colour.dcm", COLOUR, "RGB")).values is None
+    assert open_image(saved(tmp_path / "grey.png", GREY)).values is None
+    colours = np.zeros((5, 4, 3), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    assert open_image(nifti(tmp_path / "rgb.nii", colours, affine_of("LPS", (1, 1, 1)))).values is None
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "LIP"])
+def test_a_niftis_stored_values_lie_as_it_is_shown(tmp_path: Path, axes: str) -> None:
+    path = nifti(tmp_path / "scan.nii", body().astype(np.float32), affine_of(axes, (1, 1, 1)))
+    source = open_image(path)
+    assert source.values is not None
+    assert np.array_equal(np.rint(source.values), source.pixels)
+    assert source.unit == ""
 
 
 # Masks

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.errors import InputError, nearest
-from ...core.image import ORIGINALS, Pixels, SourceImage
+from ...core.image import ORIGINALS, Pixels, SourceImage, Values
 from ...core.task import SPLITS, Kind, Task
 from ..schedule import Schedule
 from .ct import ABDOMEN, THORAX
@@ -159,7 +159,8 @@ def _task(recipe: Recipe) -> Task:
     """Make a task, once for all rollouts of a group; its pixels are held by the image cache alone."""
     exam, kind, asked = _made(recipe)
     scene = asked.scene
-    image = SourceImage(("phantoms", *recipe), partial(_pixels, recipe), exam.spacing(scene))
+    stored, unit = (partial(_values, recipe), "HU") if exam.window else (None, "")
+    image = SourceImage(("phantoms", *recipe), partial(_pixels, recipe), exam.spacing(scene), stored, unit)
     ORIGINALS.get(image.key, lambda: scene.pixels)
     return Task(
         id=f"{_address(recipe)}/{recipe.split}/{recipe.seed}/{recipe.number}",
@@ -205,6 +206,12 @@ def _made(recipe: Recipe) -> tuple[Exam, Kind, Asked]:
 def _pixels(recipe: Recipe) -> Pixels:
     """Draw a task's image again; all it holds is where the task comes from."""
     return _made(recipe)[2].scene.pixels
+
+
+def _values(recipe: Recipe) -> Values:
+    """Draw a CT again, for its Hounsfield units."""
+    exam, _, asked = _made(recipe)
+    return exam.values(asked.scene)
 
 
 @lru_cache

@@ -17,6 +17,9 @@ from .lesions import Patch, Shape
 from .paint import Canvas
 from .scene import Level
 
+ABDOMEN_WINDOW, CHEST_WINDOW = (45.0, 380.0), (-550.0, 1500.0)
+"""Level and width in HU."""
+
 Tissues = Mapping[str, tuple[float, float, float]]
 """Unenhanced Hounsfield units, what full enhancement adds, and the amplitude of the texture."""
 Toned = Callable[[np.random.Generator, Patch, float, NDArray[np.float64], float], NDArray[np.float64]]
@@ -79,9 +82,11 @@ def _expose(
         grey += texture[strip] * rough.take(canvas.labels[strip])
         if streaks is not None:
             grey += streaks[strip] * np.float32(window[1] / 40 * level.occlusion)
+        np.rint(grey, out=hounsfield[strip], casting="unsafe")
         grey -= np.float32(window[0] - window[1] / 2)
         grey *= np.float32(255 / window[1])
         pixels[strip] = np.clip(grey, 0, 255, out=grey)
+    canvas.hounsfield = hounsfield
     return pixels
 
 
@@ -131,7 +136,8 @@ ABDOMEN = Exam(
     modality="CT",
     name="abdominal CT",
     paint=_paint_abdomen,
-    expose=partial(_expose, tissues=abdomen.TISSUES, parts=abdomen.PARTS, window=(45, 380), toned=_toned),
+    expose=partial(_expose, tissues=abdomen.TISSUES, parts=abdomen.PARTS, window=ABDOMEN_WINDOW, toned=_toned),
+    window=ABDOMEN_WINDOW,
     parts=abdomen.PARTS,
     hosts=abdomen.HOSTS,
     flesh={host: [tissue for tissue in abdomen.PARTS[host] if "sinus" not in tissue] for host in abdomen.HOSTS},
@@ -166,7 +172,8 @@ THORAX = Exam(
     modality="CT",
     name="chest CT",
     paint=_paint_chest,
-    expose=partial(_expose, tissues=chest.TISSUES, parts=chest.PARTS, window=(-550, 1500), toned=_toned_in_lung),
+    expose=partial(_expose, tissues=chest.TISSUES, parts=chest.PARTS, window=CHEST_WINDOW, toned=_toned_in_lung),
+    window=CHEST_WINDOW,
     parts=chest.PARTS,
     hosts=chest.HOSTS,
     shapes={

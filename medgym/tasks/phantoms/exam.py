@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.errors import InputError, nearest
 from ...core.image import Pixels
+from ...core.mask import longest_diameter
 from ...core.task import Kind
 from .lesions import Patch, Shape, implant
 from .paint import Canvas
-from .scene import LEVELS, Lesion, Level, Quadrant, Scene, Structure, longest_diameter
+from .scene import LEVELS, Lesion, Level, Quadrant, Scene, Structure
 
 if TYPE_CHECKING:
     from .desk import Asked, Desk
+
+ROUNDED = 1.5
+"""Grey levels: so much may whole HU and whole grey levels differ."""
 
 MILLIMETRES = {"mm": 1.0, "µm": 0.001}
 
@@ -59,6 +64,7 @@ class Exam:
         accepted: other words for hosts and findings that are as right.
         most: the largest number of lesions in a question about their number.
         forms: questions of this exam alone, by kind.
+        window: of a CT, the level and width in HU that it is shown through.
     """
 
     modality: str
@@ -81,6 +87,7 @@ class Exam:
     accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     most: int = 4
     forms: Mapping[Kind, tuple[Callable[[Desk], Asked], ...]] = field(default_factory=dict)
+    window: tuple[float, float] | None = None
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -113,13 +120,30 @@ class Exam:
             patches = self._implanted(rng, canvas, lesions, level)
             if len(patches) == len(lesions):
                 pixels = self.expose(rng, canvas, patches, level)
-                return Scene(pixels, 1 / canvas.unit, self._structures(canvas, patches), canvas.notes)
+                return Scene(
+                    pixels, 1 / canvas.unit, self._structures(canvas, patches), canvas.notes, canvas.hounsfield
+                )
         raise InputError(f"no room for {len(lesions)} lesions: {', '.join(asked.name for asked in lesions)}")
 
     def spacing(self, scene: Scene) -> tuple[float, float] | None:
         """Return the millimetres a pixel of a scene, ``(x, y)``, where the exam has a scale."""
         width = scene.pitch * MILLIMETRES[self.unit] if self.unit else None
         return (width, width) if width else None
+
+    def values(self, scene: Scene) -> NDArray[np.float32]:
+        """Return the HU of a CT, ``(H, W)``; where something was etched, what its grey levels stand for.
+
+        Raises:
+            ValueError: for an exam that is no CT.
+        """
+        if self.window is None or scene.hounsfield is None:
+            raise ValueError(f"{self.name} has no Hounsfield units")
+        level, width = self.window
+        values = scene.hounsfield.astype(np.float32)
+        shown = np.clip((values - np.float32(level - width / 2)) * np.float32(255 / width), 0, 255)
+        etched = np.abs(shown - scene.pixels) > ROUNDED * max(1.0, 255 / width)
+        values[etched] = (scene.pixels[etched] + np.float32(0.5)) * (width / 255) + (level - width / 2)
+        return values
 
     def _implanted(
         self, rng: np.random.Generator, canvas: Canvas, lesions: Sequence[Lesion], level: Level

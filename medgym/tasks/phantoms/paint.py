@@ -31,6 +31,7 @@ class Canvas:
         axes: half the body's width and height in pixels.
         unit: how many pixels a unit of the exam is long: a millimetre, or whatever the exam measures in.
         notes: what else is to be known of the scene, such as ``{"sequence": "T2"}``.
+        hounsfield: of a CT, ``(native, native) int16``, what the scanner measured in HU.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Canvas:
         self.axes = np.asarray(axes, float)
         self.unit = unit
         self.notes: dict[str, str] = {}
+        self.hounsfield: NDArray[np.int16] | None = None
         self._first = 0
         self._centre = np.asarray(centre, float)
         cos, sin = math.cos(turn), math.sin(turn)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from ...core.geometry import Size
 from ...core.image import Pixels
-from ...core.mask import Bits, Mask
+from ...core.mask import Mask
 
 Quadrant = tuple[int, int]
 """``(column, row)`` of an image quadrant as displayed: ``(0, 0)`` is the upper left one."""
@@ -94,12 +95,14 @@ class Scene:
         pitch: the width of a pixel in units of the exam.
         structures: organs and single lesions.
         notes: what else is known of it, such as ``{"sequence": "T2"}``.
+        hounsfield: of a CT, ``(H, W) int16``, what the scanner measured in HU, without what was etched later.
     """
 
     pixels: Pixels
     pitch: float
     structures: tuple[Structure, ...]
     notes: Mapping[str, str] = field(default_factory=dict)
+    hounsfield: NDArray[np.int16] | None = None
 
     @property
     def size(self) -> Size:
@@ -130,19 +133,3 @@ def union(masks: Iterable[Mask]) -> Mask:
     width, height = held[0].size
     merged = coco.merge([{"size": [height, width], "counts": mask.counts} for mask in held])
     return Mask(held[0].size, merged["counts"])
-
-
-def longest_diameter(bits: Bits, pitch: float) -> float:
-    """Measure the longest straight line across ``(H, W)`` bits (maximum Feret diameter); 0 for none.
-
-    It is in the unit in which `pitch` gives the width of a pixel.
-    """
-    rows = np.flatnonzero(bits.any(1))
-    if not len(rows):
-        return 0.0
-    left = bits[rows].argmax(1)
-    right = bits.shape[1] - bits[rows, ::-1].argmax(1)
-    corners = [np.stack([x, y], 1) for x in (left, right) for y in (rows, rows + 1)]
-    angle = np.arange(180) * (np.pi / 180)
-    reach = pitch * np.concatenate(corners) @ np.stack([np.cos(angle), np.sin(angle)])
-    return float(np.ptp(reach, axis=0).max())

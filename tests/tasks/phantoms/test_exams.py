@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from medgym.core.errors import InputError
-from medgym.core.mask import Mask
+from medgym.core.mask import Mask, longest_diameter
 from medgym.tasks.phantoms import MODALITIES
 from medgym.tasks.phantoms.desk import plural
 from medgym.tasks.phantoms.exam import Exam
-from medgym.tasks.phantoms.scene import LEVELS, Lesion, Scene, Structure, longest_diameter
+from medgym.tasks.phantoms.scene import LEVELS, Lesion, Scene, Structure
 
 EXAMS = {exam.name: exam for exams in MODALITIES.values() for exam in exams}
 

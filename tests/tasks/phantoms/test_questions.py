@@ -6,13 +6,13 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from medgym.core.mask import Mask
+from medgym.core.mask import Mask, longest_diameter
 from medgym.tasks.phantoms import MODALITIES
 from medgym.tasks.phantoms.ct import ABDOMEN
 from medgym.tasks.phantoms.desk import Asked
 from medgym.tasks.phantoms.exam import Exam
 from medgym.tasks.phantoms.questions import LARGER, QUADRANTS, ask
-from medgym.tasks.phantoms.scene import LEVELS, Scene, Structure, longest_diameter
+from medgym.tasks.phantoms.scene import LEVELS, Scene, Structure
 
 SPOTS = [Mask.of(np.arange(25).reshape(5, 5) == i) for i in range(25)]
 
