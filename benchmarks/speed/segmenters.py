@@ -28,7 +28,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -61,6 +60,8 @@ def box(rng: np.random.Generator) -> list[int]:
 
 def group(model: str) -> dict[str, float]:
     """Time a group of rollouts with shared work, and the same calls without, step by step in turn."""
+    import torch
+
     spec = f"sam2:model={model}"
     segmenter: Any = make_segmenter(spec)
     predictor = segmenter.inner.predictor
@@ -137,9 +138,10 @@ def images() -> list[View]:
 def pressed(port: int, clients: int, seconds: float) -> dict[str, float]:
     """Let clients ask and wait for so many seconds, eight to a process, each over a connection of its own."""
     processes = max(1, clients // 8)
-    begin = time.time() + 2 + 2 * processes
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(press, port, clients // processes, begin, seconds, i) for i in range(processes)]
+    spawning = multiprocessing.get_context("spawn")
+    with spawning.Manager() as manager, ProcessPoolExecutor(processes, spawning) as pool:
+        ready = manager.Barrier(processes)
+        jobs = [pool.submit(press, port, clients // processes, ready, seconds, i) for i in range(processes)]
         waited = [each for job in jobs for each in job.result()]
     return {
         "masks_per_s": len(waited) / seconds,
@@ -148,23 +150,24 @@ def pressed(port: int, clients: int, seconds: float) -> dict[str, float]:
     }
 
 
-def press(port: int, clients: int, begin: float, seconds: float, process: int) -> list[float]:
-    """Ask from `begin` on, each client in a thread; how long each answer took that came in time."""
+def press(port: int, clients: int, ready: Any, seconds: float, process: int) -> list[float]:
+    """Ask once all are `ready`, each client in a thread; how long each answer took that came in time."""
     views = images()
     remotes = [connected(port) for _ in range(clients)]
     for remote in remotes:
         remote.servers[0].sent.update(view.source.digest for view in views)
     waited: list[float] = []
+    ready.wait()
+    end = time.perf_counter() + seconds
 
     def client(number: int) -> None:
         rng = np.random.default_rng([process, number])
-        time.sleep(max(0.0, begin - time.time()))
-        while time.time() < begin + seconds:
+        while time.perf_counter() < end:
             prompt = Prompt(views[int(rng.integers(IMAGES))], box=tuple(map(float, box(rng))))  # type: ignore[arg-type]
             start = time.perf_counter()
             (answer,) = remotes[number].segment([prompt])
             assert not isinstance(answer, medgym.ToolError), answer
-            if time.time() < begin + seconds:
+            if time.perf_counter() < end:
                 waited.append(time.perf_counter() - start)
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
@@ -183,6 +186,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
     options = parser.parse_args()
+    import torch
+
     found: dict[str, Any] = {"group": group(options.model), "server": {}}
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "instant.py"

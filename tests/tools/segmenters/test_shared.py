@@ -1,5 +1,6 @@
 """Work that is shared, and faults on purpose."""
 
+import pickle
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,12 @@ def test_another_image_region_or_label_is_another_question() -> None:
     ]  # fmt: skip
     ask(shared, asked)
     assert len(inner.asked) == len(asked)
+
+
+def test_a_named_segmenter_is_pickled_by_its_name() -> None:
+    named = make_segmenter("classical")
+    assert pickle.loads(pickle.dumps(named)) is named
+    assert isinstance(pickle.loads(pickle.dumps(Remembering(Counting()))), Remembering)
 
 
 def test_a_failure_is_not_remembered() -> None:
