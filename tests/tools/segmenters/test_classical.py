@@ -1,7 +1,5 @@
 """The classical segmenter: what a policy that works without weights relies on."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,8 +13,8 @@ from medgym.core.mask import Bits
 from medgym.core.view import View
 from medgym.tools.segmenter import Prompt, Segmentation
 from medgym.tools.segmenters.classical import Classical
+from tests.conftest import CASES
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 real = pytest.mark.skipif(not CASES.exists(), reason="the real cases lie beside the repository")
 Pixels = NDArray[np.uint8]
 
