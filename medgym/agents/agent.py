@@ -17,6 +17,13 @@ from ..spec import imported, made, split_spec
 Messages = list[dict[str, Any]]
 
 
+class AgentError(Exception):
+    """The agent could not act for a reason that is not its own decision, such as an endpoint that is gone.
+
+    A harness counts the episode as failed and scores nothing.
+    """
+
+
 class Agent(Protocol):
     """Reads a chat, images included, and writes the next action.
 

@@ -12,7 +12,14 @@ class ToolError(Exception):
     """A tool call failed for a reason the policy may read; the episode goes on.
 
     Any other exception out of a tool is a bug of the tool and is raised.
+
+    Attributes:
+        fault: whose it is: ``tool`` where the call was right in form, ``argument``, or ``name`` of a tool.
     """
+
+    def __init__(self, message: str, fault: str = "tool") -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

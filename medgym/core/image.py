@@ -72,6 +72,13 @@ class SourceImage:
         held = np.array(_one_channel(pixels), np.uint8, order="C")
         return cls(("array", _digest(held)), _Held(held), spacing)
 
+    @classmethod
+    def unseen(cls, size: Size, spacing: tuple[float, float] | None = None) -> "SourceImage":
+        """Return an image of which the size is known and no more, as a kept episode has it."""
+        image = cls(("unseen", size), _not_kept, spacing)
+        vars(image)["size"] = tuple(size)
+        return image
+
     @property
     def pixels(self) -> Pixels:
         """The pixels, read-only: ``(H, W) uint8`` where they are grey, however stored, else ``(H, W, 3)``."""
@@ -114,6 +121,10 @@ class SourceImage:
         if to_original.straight and within(to_original.box((0, 0, *size)), (width, height)):
             return _rgb(_straight(pixels, to_original, size))
         return _rgb(_turned(pixels, to_original, size))
+
+
+def _not_kept() -> Pixels:
+    raise ValueError("a kept episode has the sizes of its images and not their pixels")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from .summary import Line
+from .traces import Line
 
 THUMBNAIL = 240
 
@@ -53,13 +53,8 @@ def _about(run: Path) -> str:
 def _summary(summary: dict[str, Any]) -> str:
     rows = [
         ("episodes", summary["episodes"]),
-        ("reward", summary["reward_mean"]),
-        *((f"reward: {name}", value) for name, value in summary["rewards"].items()),
-        (f"accuracy (n = {summary['n_words']})", summary["accuracy"]),
-        (f"IoU (n = {summary['n_masks']})", summary["iou_mean"]),
-        (f"Dice (n = {summary['n_masks']})", summary["dice_mean"]),
-        (f"detection, matched IoU (n = {summary['n_boxes']})", summary["detection_mean"]),
-        ("calls", summary["calls_mean"]),
+        *((f"{name} (n = {found['n']})", found["mean"]) for name, found in summary["metrics"].items()),
+        *((f"reward: {name}", found["mean"]) for name, found in summary["rewards"].items()),
         *((f"ended by {name}", count) for name, count in summary["end_reasons"].items()),
     ]
     cells = "".join(f"<tr><td>{html.escape(name)}</td><td class=n>{_number(value)}</td></tr>" for name, value in rows)

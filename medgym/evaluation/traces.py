@@ -1,50 +1,162 @@
-"""An episode as one line of JSON: what was said, called, returned and earned, and why.
+"""An episode as one line of JSON: what was said, called, returned and earned, and why; read back, it is scored again.
 
-Images are named by the hash of their pixels and kept once each, so a line is small; masks are COCO run-length
-codes in the pixels of the original image.
+Images are named by the hash of their pixels and kept once each, so a line is small; masks are COCO run-length codes in
+the pixels of the original image. What is right is a line of its own, in a file that is written after the last episode.
+The schema is `benchmarks/traces.md`.
 """
 
 import hashlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image as Pillow
 
-from ..core.errors import ToolError
+from ..core.action import Action, Call
+from ..core.errors import InputError, ToolError
+from ..core.geometry import Affine, Size
+from ..core.image import SourceImage
+from ..core.mask import Mask
+from ..core.task import Kind, Task, Truth, truth_of
 from ..core.tooling import ToolResult
 from ..core.trajectory import Trajectory, Turn
-from ..core.view import View
-from ..rewards.grading import Graded
+from ..core.view import Panel, View
+from ..rewards.grading import Graded, found_boxes
 from ..rewards.recipe import Recipe, Reward
 
-VERSION = 1
+VERSION = 2
+Line = dict[str, Any]
 
 
-def episode_line(trajectory: Trajectory, reward: Reward, recipe: Recipe) -> dict[str, Any]:
+def episode_line(trajectory: Trajectory, reward: Reward, recipe: Recipe) -> Line:
     """Return the record of a finished episode; it holds how well it went but not the right answer."""
     graded = Graded(trajectory, recipe.latest_mask_stands_in)
     task = trajectory.task
     has_mask = task.truth is not None and task.truth.mask is not None
     return {
-        "version": VERSION,
-        "task_id": task.id,
-        "split": task.split,
-        "index": task.index,
-        "kind": str(task.kind),
-        "modality": task.modality,
-        "question": task.question,
-        "options": list(task.options),
+        **_about(task),
         "end_reason": str(trajectory.end_reason),
+        "failed": "",
         "reward": reward.total,
         "rewards": {name: {"value": score.value, "reason": score.reason} for name, score in reward.components.items()},
         "correct": graded.correct,
         "quality": graded.quality,
         "iou": graded.iou(graded.mask) if has_mask else None,
         "dice": graded.dice(graded.mask) if has_mask else None,
+        "f1": found_boxes(graded) if task.kind is Kind.DETECTION else None,
         "calls": len(trajectory.calls),
+        "perceiving": sorted(trajectory.perceiving),
+        "errors": errors(graded),
         "turns": [_turn(turn) for turn in trajectory.turns],
         "views": [_view(view) for view in trajectory.views],
     }
+
+
+def failed_line(task: Task, why: str) -> Line:
+    """Return the record of an episode in which the agent could not act: it is counted, and not scored."""
+    nothing: dict[str, Any] = dict.fromkeys(("reward", "correct", "quality", "iou", "dice", "f1"))
+    empty: dict[str, Any] = {"calls": 0, "perceiving": [], "errors": ["failed"], "turns": [], "views": []}
+    return {**_about(task), "end_reason": "", "failed": why, "rewards": {}, **nothing, **empty}
+
+
+def truth_line(task: Task) -> Line:
+    """Return what is right, to be written when no policy plays any more."""
+    truth = truth_of(task)
+    return {
+        "task_id": task.id,
+        "index": task.index,
+        "answer": truth.answer,
+        "accepted": list(truth.accepted),
+        "mask": truth.mask.to_json() if truth.mask else None,
+        "boxes": [list(box) for box in truth.boxes],
+        "image": truth.image,
+        "unit": truth.unit,
+        "tolerance": truth.tolerance,
+    }
+
+
+def trajectory_of(line: Mapping[str, Any], truth: Mapping[str, Any]) -> Trajectory:
+    """Read a record back; its images have their sizes but not their pixels, which no reward looks at.
+
+    Raises:
+        InputError: where the line is of another version of the schema, or the episode failed.
+    """
+    line = current(line)
+    if line["failed"]:
+        raise InputError(f"episode {line['index']} failed and has nothing to score: {line['failed']}")
+    sources = [
+        SourceImage.unseen(tuple(image["size"]), tuple(image["spacing"] or ()) or None) for image in line["images"]
+    ]
+    views = tuple(_read_view(view, sources) for view in line["views"])
+    turns = tuple(_read_turn(turn, views) for turn in line["turns"])
+    task = Task(
+        line["task_id"], Kind(line["kind"]), line["question"], tuple(sources), tuple(line["options"]),
+        line["modality"], line["split"], line["index"], truth=_read_truth(truth),
+    )  # fmt: skip
+    return Trajectory(task, turns, views, line["end_reason"], frozenset(line["perceiving"]))
+
+
+def current(line: Mapping[str, Any]) -> Line:
+    """Return a line in today's schema.
+
+    Raises:
+        InputError: where it is of a later one, or of none.
+    """
+    version = line.get("version")
+    if version == VERSION:
+        return dict(line)
+    if version == 1:
+        return _from_first(line)
+    raise InputError(
+        f"a trace of schema version {version!r} cannot be read by this medgym, which reads 1 and {VERSION}: "
+        "pip install --upgrade medgym"
+    )
+
+
+def errors(graded: Graded) -> list[str]:
+    """Return the kinds of what went wrong, each once: see `ERRORS`."""
+    trajectory = graded.trajectory
+    found = ["format"] if any(not turn.action.usable for turn in trajectory.turns) else []
+    for fault, name in (("name", "unknown_tool"), ("argument", "wrong_argument"), ("tool", "tool_failed")):
+        if any(isinstance(result, ToolError) and result.fault == fault for _, result in trajectory.calls):
+            found.append(name)
+    if trajectory.end_reason in ("repeated_call", "unusable", "max_turns"):
+        found.append(str(trajectory.end_reason))
+    return [*found, *_of_masks(graded)]
+
+
+ERRORS = {
+    "failed": "the agent could not act (its endpoint failed); not scored",
+    "format": "an action was unusable: neither calls nor one answer in the dialect's form",
+    "unknown_tool": "a tool was called that there is not",
+    "wrong_argument": "a call's arguments were not what the tool takes",
+    "tool_failed": "a right call failed in the tool",
+    "repeated_call": "the episode ended because a call was made again",
+    "unusable": "the episode ended by too many unusable actions",
+    "max_turns": "the episode ended without an answer in time",
+    "tool_ignored": "a tool had found the place (IoU above a half), and the answer was wrong",
+    "tool_believed": "the answer is a tool's mask, and wrong",
+    "tool_corrected": "a tool's mask was wrong (IoU at most a half), and the answer right: no error, but good",
+}
+
+
+def _of_masks(graded: Graded) -> list[str]:
+    """Hold what tools found against the answer, for tasks whose answer is a mask."""
+    trajectory = graded.trajectory
+    if trajectory.task.kind is not Kind.SEGMENTATION or not graded.answered:
+        return []
+    image = graded.truth.image
+    made = [v.mask for v in trajectory.seen if v.mask and v.drawn == "fill" and v.image == image]
+    good = [graded.iou(mask) > 0.5 for mask in made]
+    if graded.correct:
+        return ["tool_corrected"] if made and not all(good) else []
+    if any(good):
+        return ["tool_ignored"]
+    return ["tool_believed"] if graded.mask in made else []
 
 
 def image_name(view: View) -> str:
@@ -59,12 +171,36 @@ def keep_images(trajectory: Trajectory, folder: Path) -> None:
     for view in trajectory.views:
         path = folder / f"{image_name(view)}.png"
         if not path.exists():
-            partial = path.with_suffix(".part")
-            Pillow.fromarray(view.pixels).save(partial, "PNG", compress_level=1)
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(_png(view.pixels))
             partial.replace(path)
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
+def _png(pixels: np.ndarray[Any, Any]) -> bytes:
+    grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+    written = io.BytesIO()
+    Pillow.fromarray(pixels[..., 0] if grey else pixels).save(written, "PNG", compress_level=1)
+    return written.getvalue()
+
+
+def _about(task: Task) -> Line:
+    return {
+        "version": VERSION,
+        "task_id": task.id,
+        "split": task.split,
+        "index": task.index,
+        "kind": str(task.kind),
+        "modality": task.modality,
+        "patient": str(task.meta.get("patient", "")),
+        "question": task.question,
+        "options": list(task.options),
+        "images": [
+            {"size": list(image.size), "spacing": image.spacing and list(image.spacing)} for image in task.images
+        ],
+    }
+
+
+def _turn(turn: Turn) -> Line:
     return {
         "text": turn.text,
         "thought": turn.action.thought,
@@ -72,26 +208,95 @@ def _turn(turn: Turn) -> dict[str, Any]:
             {"name": call.name, "arguments": dict(call.arguments), "result": _result(result)}
             for call, result in turn.calls
         ],
+        "not_made": [
+            {"name": call.name, "arguments": dict(call.arguments)} for call in turn.action.calls[len(turn.results) :]
+        ],
         "answer": turn.action.answer,
         "errors": list(turn.action.errors),
         "mask": turn.mask.to_json() if turn.mask else None,
+        "image": turn.image,
+        "fault": turn.fault,
     }
 
 
-def _result(result: ToolResult | ToolError) -> dict[str, Any]:
+def _result(result: ToolResult | ToolError) -> Line:
     if isinstance(result, ToolError):
-        return {"error": str(result)}
+        return {"error": str(result), "fault": result.fault}
     return {"text": result.text, "view": result.view.index if result.view else None}
 
 
-def _view(view: View) -> dict[str, Any]:
-    panels = [{"left": panel.left, "of": panel.view.index} for panel in view.panels]
+def _view(view: View) -> Line:
     return {
         "index": view.index,
         "image": image_name(view),
         "of": view.image,
-        "size": list(view.size),
-        "to_original": list(view.to_original),
         "mask": view.mask.to_json() if view.mask else None,
-        "panels": panels,
+        "drawn": view.drawn,
+        "panels": [{"left": panel.left, **_place(panel.view)} for panel in view.panels],
+        **_place(view),
     }
+
+
+def _place(view: View) -> Line:
+    return {"size": list(view.size), "to_original": list(view.to_original), "of": view.image, "index": view.index}
+
+
+def _read_view(written: Mapping[str, Any], sources: Sequence[SourceImage]) -> View:
+    panels = tuple(Panel(each["left"], _read_place(each, sources)) for each in written["panels"])
+    mask = Mask.from_json(written["mask"]) if written["mask"] else None
+    return replace(_read_place(written, sources), mask=mask, drawn=written["drawn"], panels=panels)
+
+
+def _read_place(written: Mapping[str, Any], sources: Sequence[SourceImage]) -> View:
+    size: Size = tuple(written["size"])
+    of = written["of"]
+    source = sources[of] if of >= 0 else SourceImage.unseen(size)
+    return View(source, Affine(*written["to_original"]), size, image=of, index=written["index"])
+
+
+def _read_turn(written: Mapping[str, Any], views: Sequence[View]) -> Turn:
+    made = [*written["calls"], *written["not_made"]]
+    calls = tuple(Call(call["name"], call["arguments"]) for call in made)
+    action = Action(written["thought"], calls, written["answer"], tuple(written["errors"]))
+    results = tuple(_read_result(call["result"], views) for call in written["calls"])
+    mask = Mask.from_json(written["mask"]) if written["mask"] else None
+    return Turn(written["text"], action, results, mask=mask, image=written["image"], fault=written["fault"])
+
+
+def _read_result(written: Mapping[str, Any], views: Sequence[View]) -> ToolResult | ToolError:
+    if "error" in written:
+        return ToolError(written["error"], written["fault"])
+    return ToolResult(written["text"], views[written["view"] - 1] if written["view"] else None)
+
+
+def _read_truth(written: Mapping[str, Any]) -> Truth:
+    return Truth(
+        answer=written["answer"],
+        accepted=tuple(written["accepted"]),
+        mask=Mask.from_json(written["mask"]) if written["mask"] else None,
+        boxes=tuple(tuple(box) for box in written["boxes"]),
+        image=written["image"],
+        unit=written["unit"],
+        tolerance=written["tolerance"],
+    )
+
+
+def _from_first(line: Mapping[str, Any]) -> Line:
+    """Read the first schema, which left out what follows from the rest: views were of one image and not turned."""
+    zooms = {
+        call["result"]["view"]
+        for turn in line["turns"]
+        for call in turn["calls"]
+        if call["name"] == "zoom_in" and call["result"].get("view")
+    }
+    count = 1 + max((view["of"] for view in line["views"]), default=0)
+    firsts = [next(view for view in line["views"] if view["of"] == of) for of in range(count)]
+    sizes = [[round(v["size"][0] * v["to_original"][0]), round(v["size"][1] * v["to_original"][4])] for v in firsts]
+    turns = []
+    for turn in line["turns"]:
+        calls = [{**call, "result": {"fault": "tool", **call["result"]}} for call in turn["calls"]]
+        turns.append({**turn, "calls": calls, "not_made": [], "image": 0, "fault": ""})
+    views = [{**v, "drawn": "contour" if v["index"] in zooms else "fill", "panels": []} for v in line["views"]]
+    added = {"patient": "", "failed": "", "f1": None, "errors": [], "perceiving": ["biomedparse", "sam2", "zoom_in"]}
+    images = [{"size": size, "spacing": None} for size in sizes]
+    return {**added, **line, "version": VERSION, "images": images, "turns": turns, "views": views}

@@ -174,6 +174,23 @@ def matched(said: list[Box], true: tuple[Box, ...]) -> float:
     return float(iou[rows, columns].sum() / max(len(said), len(true)))
 
 
+def found_boxes(graded: "Graded") -> float:
+    """Return the F1 score of detection: a box is right that meets a true one of its own with IoU above `HALF`.
+
+    No box where there is none is 1; an answer that is no list of boxes is 0.
+    """
+    true = graded.truth.boxes
+    answer = graded.trajectory.turns[-1].action.answer if graded.answered else None
+    said = said_boxes(answer, graded.trajectory.views, graded.truth.image) if graded.answered else None
+    if said is None:
+        return 0.0
+    if not said or not true:
+        return float(not said and not true)
+    iou = np.array([[box_iou(one, two) for two in true] for one in said])
+    rows, columns = linear_sum_assignment(-(iou > HALF).astype(float))
+    return 2 * float((iou[rows, columns] > HALF).sum()) / (len(said) + len(true))
+
+
 def said_boxes(answer: Any, views: tuple[View, ...], image: int) -> list[Box] | None:
     """Return an answer's boxes in the original's pixels; None where it is no list of boxes of that image."""
     places = answer if isinstance(answer, list) else [answer]

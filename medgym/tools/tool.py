@@ -108,7 +108,7 @@ class Tool:
         try:
             return dict(self.arguments.model_validate(arguments))
         except ValidationError as error:
-            raise ToolError(self._complaint(error)) from None
+            raise ToolError(self._complaint(error), "argument") from None
 
     def identity(self, arguments: dict[str, Any], sizes: Sequence[Size]) -> str:
         """Return what makes two calls equal: checked arguments, coordinates to a whole pixel inside the view."""

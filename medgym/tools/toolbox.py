@@ -84,7 +84,7 @@ class Tools:
         name = request.call.name
         tool = TOOLS.get(name) if request.answering else self.tools.get(name)
         if tool is None:
-            return ToolError(f"there is no tool {name[:64]!r}{nearest(name, self.tools)}")
+            return ToolError(f"there is no tool {name[:64]!r}{nearest(name, self.tools)}", "name")
         try:
             arguments = tool.check(dict(request.call.arguments))
             for parameter in tool.views:
@@ -119,7 +119,7 @@ class Tools:
 
 def _view(number: int, views: Sequence[View]) -> View:
     if not 1 <= number <= len(views):
-        raise ToolError(f"there is no image {number}; there are images 1 to {len(views)}")
+        raise ToolError(f"there is no image {number}; there are images 1 to {len(views)}", "argument")
     return views[number - 1]
 
 

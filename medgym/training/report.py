@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.report import PAGE, THUMBNAIL, episode
+from ..evaluation.summary import mean
 from .plan import STAGES
 
 MEASURES = (
     ("box IoU", "box_iou"),
-    ("mask IoU", "iou_mean"),
+    ("mask IoU", "iou"),
     ("accuracy", "accuracy"),
-    ("calls", "calls_mean"),
+    ("calls", "calls"),
 )
 NAMES = {"start": "before", "sft": "after SFT", "reflect": "after reflection", "grpo": "after GRPO"}
 
@@ -26,13 +27,13 @@ def rows(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]
     What no task has, such as the accuracy of segmentations, has no column.
     """
     components = list(dict.fromkeys(name for each in results.values() for name in each["rewards"]))
-    measures = [(name, key) for name, key in MEASURES if any(each[key] is not None for each in results.values())]
+    measures = [(name, key) for name, key in MEASURES if any(mean(each, key) is not None for each in results.values())]
     tasks = max((found["episodes"] for found in results.values()), default=0)
     headings = [f"{tasks} tasks", "reward", *components, *(name for name, _ in measures)]
     cells = []
     for stage, found in results.items():
-        values = [found["reward_mean"], *(found["rewards"].get(name) for name in components)]
-        values += [found[key] for _, key in measures]
+        values = [mean(found, "reward"), *(found["rewards"].get(name, {}).get("mean") for name in components)]
+        values += [mean(found, key) for _, key in measures]
         cells.append([NAMES[stage], *("–" if v is None else f"{v:.2f}" for v in values)])
     return headings, cells
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..agents.agent import make_agent
@@ -21,8 +22,9 @@ from ..core.geometry import box_iou
 from ..core.task import truth_of
 from ..core.trajectory import Trajectory
 from ..evaluation.rollout import rollouts
-from ..evaluation.summary import Line, mean, summarise
-from ..evaluation.traces import episode_line, keep_images
+from ..evaluation.statistics import Estimate
+from ..evaluation.summary import mean, summarise
+from ..evaluation.traces import Line, episode_line, keep_images
 from ..rewards.grading import Graded
 from .bridge import Bridge
 from .demonstrations import Demonstration, faults
@@ -152,7 +154,7 @@ class Training:
         def measure(policy: Any) -> dict[str, float]:
             lines = self._play(self._agent(policy, processor), "validation")
             summary = summarise(lines)
-            return {"reward": summary["reward_mean"], "calls": summary["calls_mean"]}
+            return {name: mean(summary, name) or 0.0 for name in ("reward", "calls")}
 
         trainer = grpo_trainer(
             model,
@@ -250,7 +252,7 @@ class Training:
             model, _ = load(str(folder), processor)
             agent = self._agent(model, processor, temperature=settings.temperature, seed=self.plan.seed + number)
             played = [trajectory for trajectory, _ in rollouts(self.scenario, agent, places, batch=self.plan.batch)]
-            right = mean([float(Graded(trajectory).correct) for trajectory in played])
+            right = fmean([float(Graded(trajectory).correct) for trajectory in played])
             self.say(f"reflect: {folder.name} is right in {right:.0%} of {len(played)} tasks")
             tries.append(played)
         return tries
@@ -317,10 +319,11 @@ class Training:
     def _measure(self, stage: str, path: Path) -> None:
         lines = self._play(self._agent(*self._load(stage)), "test", self.out / stage)
         boxes = [line["box_iou"] for line in lines if line["box_iou"] is not None]
-        path.write_text(
-            json.dumps({**summarise(lines), "box_iou": mean(boxes), "n_boxed": len(boxes)}, indent=1), "utf-8"
-        )
-        self.say(f"{stage}: held-out reward {summarise(lines)['reward_mean']:.2f}")
+        summary = summarise(lines)
+        if boxes:
+            summary["metrics"]["box_iou"] = Estimate(fmean(boxes), None, None, len(boxes)).to_json()
+        path.write_text(json.dumps(summary, indent=1), "utf-8")
+        self.say(f"{stage}: held-out reward {mean(summary, 'reward'):.2f}")
 
     def _play(self, agent: Any, split: str, keep: Path | None = None) -> list[Line]:
         places = [(split, index) for index in range(self.plan.held_out)]

@@ -24,6 +24,7 @@ def test_a_run_is_a_folder_with_everything(tmp_path: Path) -> None:
         "config.json",
         "episodes.jsonl",
         "images",
+        "truth.jsonl",
         "summary.json",
         "report.html",
     }
@@ -49,7 +50,7 @@ def test_a_cut_off_run_goes_on_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cut" / "episodes.jsonl"
     path.write_text(path.read_text() + '{"version": 1, "task_id": "phan')
     seen: list[int] = []
-    again = play(config(), tmp_path / "cut", lambda done, total: seen.append(done))
+    again = play(config(), tmp_path / "cut", lambda done, total: seen.append(len(done)))
     assert again == whole
     assert len(path.read_text().splitlines()) == 4
     assert (tmp_path / "cut" / "summary.json").read_text() == (tmp_path / "whole" / "summary.json").read_text()
@@ -108,10 +109,14 @@ def test_the_same_run_twice_is_the_same() -> None:
 def test_a_summary_says_over_how_many_each_mean_is() -> None:
     lines = play(config("oracle", 6, segmenter="simulated:error=0"))
     summary = summarise(lines)
-    assert summary["n_words"] + summary["n_masks"] + summary["n_boxes"] == summary["episodes"] == 6
-    assert summary["reward_mean"] == pytest.approx(sum(summary["rewards"].values()))
-    assert summarise([])["reward_mean"] is None
-    assert summarise([line for line in lines if line["kind"] == "detection"])["accuracy"] is None
+    metrics = summary["metrics"]
+    kinds = [metrics[name]["n"] for name in ("accuracy", "iou", "f1") if name in metrics]
+    assert sum(kinds) == summary["episodes"] == 6
+    assert metrics["reward"]["mean"] == pytest.approx(sum(each["mean"] for each in summary["rewards"].values()))
+    assert metrics["reward"]["low"] <= metrics["reward"]["mean"] <= metrics["reward"]["high"]
+    assert summarise([])["metrics"] == {}
+    assert "accuracy" not in summarise([line for line in lines if line["kind"] == "detection"])["metrics"]
+    assert set(metrics) <= set(summary["definitions"])
 
 
 def test_a_line_does_not_hold_the_right_answer() -> None:

@@ -32,9 +32,9 @@ def copied(nano: Path, out: Path) -> Path:
 
 def test_a_cold_start_teaches_the_form_of_an_action(nano: Path):
     results = training(nano).results()
-    assert results["start"]["rewards"]["format"] == 0.0
-    assert results["sft"]["rewards"]["format"] > 0.8
-    assert results["sft"]["reward_mean"] > results["start"]["reward_mean"]
+    assert results["start"]["rewards"]["format"]["mean"] == 0.0
+    assert results["sft"]["rewards"]["format"]["mean"] > 0.8
+    assert results["sft"]["metrics"]["reward"]["mean"] > results["start"]["metrics"]["reward"]["mean"]
 
 
 def test_a_killed_stage_goes_on_and_ends_as_one_that_was_not(nano: Path, tmp_path: Path):
