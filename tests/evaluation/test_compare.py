@@ -229,3 +229,9 @@ def test_an_eval_killed_at_ten_moments_ends_as_one_that_was_not(tmp_path: Path) 
     assert last.returncode == 0, last.stderr
     for name in ("summary.json", "truth.jsonl"):
         assert (tmp_path / "cut" / "random" / name).read_text() == (tmp_path / "whole" / "random" / name).read_text()
+
+
+def test_every_metric_and_error_is_defined_where_people_read() -> None:
+    page = (Path(__file__).parents[2] / "benchmarks" / "metrics.md").read_text()
+    for name, definition in summarise([])["definitions"].items():
+        assert f"| `{name}` | {definition} |" in page
