@@ -6,14 +6,16 @@ settings goes on where it stopped; episodes that failed are played again.
 """
 
 import json
+import os
 import platform
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +155,16 @@ _OWN: list[Player] = []
 
 
 def _begin(config: RunConfig) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _OWN[:] = [Player(config)]
+
+
+def _end_with_parent() -> None:
+    """End this worker when the run that began it is killed: its queue alone would let it wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _play(indexes: Sequence[int], images: Path | None) -> list[Played]:
