@@ -112,7 +112,7 @@ function rightWords(line, truth) {
   const named = truth.answer === null || truth.answer === undefined || truth.answer === "" ? null : optionWords(line, truth.answer);
   const also = (truth.accepted ?? []).filter((words) => words !== truth.answer);
   if (named !== null)
-    return [named, truth.unit && ` ${truth.unit}`, isNumber(truth.tolerance) && ` (within ${Math.round(100 * truth.tolerance)} %)`,
+    return [named, truth.unit && ` ${truth.unit}`, truth.tolerance > 0 && ` (within ${Math.round(100 * truth.tolerance)} %)`,
       also.length && `; also accepted: ${also.join(", ")}`].filter(Boolean).join("");
   if (truth.mask) return areaOf(spansOf(truth.mask)) ? "the mask outlined as truth" : "nothing is there";
   const count = truth.boxes?.length ?? 0;
