@@ -7,7 +7,7 @@ function intervalRows(rows) {
   const range = rangeOf(rows);
   const cells = rows.flatMap((row) => [
     row.show
-      ? el("button", { class: "name", type: "button", title: `Show the episodes of ${spoken(row.name)}`, onclick: row.show }, spoken(row.name))
+      ? el("button", { class: "name", type: "button", title: row.meaning ?? `Show the episodes of ${spoken(row.name)}`, onclick: row.show }, spoken(row.name))
       : el("span", { class: "name", title: row.name }, spoken(row.name)),
     intervalBar(row, range),
     el("span", { class: "said" }, row.words ?? valueWords(row)),
@@ -46,9 +46,11 @@ function chartOfRewards(rewards) {
   return rows.length ? card("Reward by component", intervalRows(rows)) : null;
 }
 
-function chartOfCounts(title, counts, show) {
+function chartOfCounts(title, counts, show, definitions) {
   const pairs = Object.entries(counts ?? {}).filter(([, count]) => count).sort((one, two) => two[1] - one[1]);
-  const rows = pairs.map(([name, count]) => ({ mean: count, name, words: whole(count), show: show && (() => show(name)) }));
+  const rows = pairs.map(([name, count]) => ({
+    mean: count, name, words: whole(count), meaning: definitions?.[name], show: () => show(name),
+  }));
   return rows.length ? card(title, intervalRows(rows)) : null;
 }
 

@@ -12,15 +12,21 @@ function ranked(rows, { metric, up }) {
   return [...known, ...rows.filter((row) => !isNumber(value(row)))];
 }
 
-/** Whom an agent cannot be told apart from: a list of names, or a list for each metric. */
-const tiesOf = (row, metric) => (Array.isArray(row.ties) ? row.ties : row.ties?.[metric]) ?? [];
+const isApart = ({ low, high }) => isNumber(low) && isNumber(high) && (low > 0 || high < 0);
+
+/** Whom an agent cannot be told apart from: named with it (a list, or one for each metric), or by the pairs. */
+function tiesOf(row, metric) {
+  if (row.ties) return (Array.isArray(row.ties) ? row.ties : row.ties[metric]) ?? [];
+  const same = pairs.filter((pair) => pair.metric === metric && (pair.suite ?? row.suite) === row.suite && !isApart(pair));
+  return same.flatMap(({ one, two }) => (one === row.name ? [two] : two === row.name ? [one] : []));
+}
 
 function board(suite) {
   const rows = entries.filter((row) => (row.suite ?? "") === suite);
   const metrics = metricsOf(rows);
   chosen[suite] ??= { metric: metrics.includes("reward") ? "reward" : metrics[0], up: false };
   const ranges = Object.fromEntries(metrics.map((name) => [name, rangeOf(rows.map((row) => entryOf(row, name)).filter(Boolean))]));
-  const head = el("tr", {}, ["#", "agent", "n"].map((name) => el("th", { class: name !== "agent" && "n" }, name)), metrics.map((name) => heading(suite, name)));
+  const head = el("tr", {}, ["#", "agent", "n"].map((name) => el("th", { class: name === "agent" ? name : "n" }, name)), metrics.map((name) => heading(suite, name)));
   const order = ranked(rows, chosen[suite]);
   const body = order.map((row, i) => rowOf(row, i, metrics, ranges, chosen[suite].metric));
   const table = el("table", {}, el("thead", {}, head), el("tbody", {}, body));
@@ -59,23 +65,31 @@ function metricCell(entry, range, isChosen) {
   return el("td", { class: place, title }, digits(entry.mean), intervalBar(entry, range), el("small", {}, intervalWords(entry)));
 }
 
-function tableOfPairs() {
-  const range = rangeOf(pairs.map(({ difference: mean, low, high }) => ({ mean, low, high })));
-  const rows = pairs.map((pair) => {
-    const apart = isNumber(pair.low) && isNumber(pair.high) && (pair.low > 0 || pair.high < 0);
-    return el("tr", {},
-      el("td", {}, pair.one), el("td", {}, pair.two), el("td", {}, spoken(pair.metric ?? "")),
-      el("td", { class: "n" }, `${pair.difference > 0 ? "+" : ""}${digits(pair.difference)}`),
-      el("td", { class: "n dim" }, intervalWords(pair)),
-      el("td", {}, intervalBar({ ...pair, mean: pair.difference }, range)),
-      el("td", { class: "n" }, !isNumber(pair.p) ? "–" : pair.p < 0.001 ? "< 0.001" : pair.p.toFixed(3)),
-      el("td", { class: "n" }, whole(pair.n)),
-      el("td", { class: apart ? "good" : "dim" }, apart ? "apart" : "not told apart"));
-  });
-  const names = [["one"], ["two"], ["metric"], ["difference", "n"], ["95 % interval", "n"], [""], ["p", "n"], ["n", "n"], [""]];
-  const head = el("tr", {}, names.map(([name, kind]) => el("th", { class: kind }, name)));
-  return el("section", { class: "card", id: "pairs" }, el("h2", {}, "Pairs on the same tasks: one minus two"),
-    el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))));
+/** The differences of a metric that is chosen above the table. */
+function pairsCard() {
+  const metrics = [...new Set(pairs.map(({ metric }) => metric))];
+  const list = el("select", { id: "pairs-by", "aria-label": "Metric of the pairs" }, metrics.map((name) => el("option", { value: name }, spoken(name))));
+  if (metrics.includes("reward")) list.value = "reward";
+  const place = el("div", { class: "scroll" });
+  const drawPairs = () => place.replaceChildren(tableOfPairs(pairs.filter(({ metric }) => metric === list.value)));
+  list.addEventListener("change", drawPairs);
+  drawPairs();
+  return el("section", { class: "card", id: "pairs" }, el("h2", {}, "Pairs on the same tasks: one minus two, in ", list), place);
+}
+
+function tableOfPairs(shown) {
+  const range = rangeOf(shown.map(({ difference: mean, low, high }) => ({ mean, low, high })));
+  const rows = shown.map((pair) => el("tr", {},
+    el("td", {}, pair.one), el("td", {}, pair.two), suites.length > 1 ? el("td", { class: "dim" }, pair.suite ?? "") : null,
+    el("td", { class: "n" }, `${pair.difference > 0 ? "+" : ""}${digits(pair.difference)}`),
+    el("td", { class: "n dim" }, intervalWords(pair)),
+    el("td", {}, intervalBar({ ...pair, mean: pair.difference }, range)),
+    el("td", { class: "n" }, !isNumber(pair.p) ? "–" : pair.p < 0.001 ? "< 0.001" : pair.p.toFixed(3)),
+    el("td", { class: "n" }, whole(pair.n)),
+    el("td", { class: isApart(pair) ? "good" : "dim" }, isApart(pair) ? "apart" : "not told apart")));
+  const names = ["one", "two", suites.length > 1 && "tasks", "difference", "95 % interval", "", "p", "n", "apart?"].filter((name) => name !== false);
+  const head = el("tr", {}, names.map((name) => el("th", { class: /diff|95|^[pn]$/.test(name) && "n" }, name)));
+  return el("table", {}, el("thead", {}, head), el("tbody", {}, rows));
 }
 
 function drawBoards() {
@@ -88,4 +102,4 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "d" && !event.ctrlKey && !event.metaKey && !event.altKey) changeTheme();
 });
 drawBoards();
-if (pairs.length) find("boards").append(tableOfPairs());
+if (pairs.length) find("boards").append(pairsCard());

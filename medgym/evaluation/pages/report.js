@@ -182,7 +182,7 @@ const KEYS = {
 const ANYWHERE = { r: () => (location.hash = "results"), e: () => (location.hash = "episodes"), d: changeTheme, "?": () => find("help").showModal() };
 
 function onKey(event) {
-  const typing = event.target.closest("input[type=search], select, dialog");
+  const typing = event.target.closest("input[type=search], select, dialog[open]");
   if (typing && event.key === "Escape" && event.target.id === "search") find("list").focus();
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Enter" && event.target.closest("button, a, summary")) return;
@@ -203,7 +203,7 @@ function drawResults() {
     chartOfGroups("By modality", summary.by_modality, (modality) => showEpisodesOf({ modality })),
     histogramOfIous(scored.map((at) => columns.iou[at])),
     histogramOfCalls(scored.map((at) => columns.calls[at])),
-    chartOfCounts("Errors by type", summary.errors, (error) => showEpisodesOf({ error })),
+    chartOfCounts("Errors by type", summary.errors, (error) => showEpisodesOf({ error }), summary.definitions),
     chartOfCounts("How episodes ended", summary.end_reasons, (end) => showEpisodesOf({ end })),
     heatOfTransitions(summary.transitions),
   ];
