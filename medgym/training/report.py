@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.report import PAGE, THUMBNAIL, episode
+from ..evaluation.report import Part, write_episodes
 from ..evaluation.summary import mean
 from .plan import STAGES
 
@@ -46,19 +46,16 @@ def write_training_report(out: Path, results: dict[str, dict[str, Any]], shown: 
         f"<tr><td>{row[0]}</td>{''.join(f'<td class=n>{cell}</td>' for cell in row[1:])}</tr>" for row in cells
     )
     path = out / "report.html"
-    page = PAGE.format(
-        title=f"medgym training: {html.escape(out.name)}",
-        size=THUMBNAIL,
-        summary=f"<table><tr>{head}</tr>{body}</table>{_curves(out)}",
-        episodes="".join(_stage(out, stage, shown) for stage in results),
-    )
-    path.write_text(page, "utf-8", errors="replace")
+    table = f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
+    stages = f"<section class=card>{table}{_curves(out)}</section>"
+    parts = [_part(out, stage, shown) for stage in results]
+    write_episodes(path, f"medgym training: {out.name}", parts, {}, results=stages)
     return path
 
 
-def _stage(out: Path, stage: str, shown: int) -> str:
+def _part(out: Path, stage: str, shown: int) -> Part:
     lines = (out / stage / "episodes.jsonl").read_text("utf-8").splitlines()[:shown]
-    return f"<h3>{NAMES[stage]}</h3>" + "".join(episode(out / stage, json.loads(line)) for line in lines)
+    return Part(out / stage, [json.loads(line) for line in lines], stage=NAMES[stage])
 
 
 def _curves(out: Path) -> str:

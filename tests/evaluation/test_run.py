@@ -127,15 +127,3 @@ def test_a_line_does_not_hold_the_right_answer() -> None:
         truth = {"liver", "spleen", "cyst", "tumor", "calcification", "kidney"}
         said = json.dumps({key: value for key, value in line.items() if key not in ("question", "task_id")})
         assert not [word for word in truth if word in said], said
-
-
-def test_the_report_shows_every_episode_and_escapes_what_policies_write(tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text(
-        "class Loud:\n    def act(self, messages):\n        return '<think><script>alert(1)</script></think><answer>&</answer>'\n"
-    )
-    lines = play(config(f"{tmp_path}/loud.py:Loud", 3), tmp_path / "run")
-    page = (tmp_path / "run" / "report.html").read_text()
-    assert page.count("<details>") == 3
-    assert "<script>" not in page
-    assert all(line["question"].split(".")[0][:30].replace("'", "&#x27;") in page for line in lines)
-    assert page.count("data:image/jpeg") == 3
