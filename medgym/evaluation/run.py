@@ -261,7 +261,8 @@ def conclude(run: Path) -> None:
     lines = sorted(read_lines(run), key=lambda line: int(line["index"]))
     summary = summarise(lines)
     _write(run / "summary.json", summary)
-    write_report(run, lines, summary)
+    truths = read_truths(run) if (run / "truth.jsonl").exists() else None
+    write_report(run, lines, summary, truths=truths)
 
 
 def read_config(run: Path) -> dict[str, Any]:
