@@ -28,7 +28,8 @@ def earned(agent: str, count: int = 8, **settings: Any) -> list[float]:
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 @pytest.mark.parametrize("coords", ["pixel", "norm1000", "unit"])
 def test_the_oracle_earns_full_marks_with_exact_tools_in_every_dialect(dialect: str, coords: str) -> None:
-    totals = earned("oracle", segmenter="simulated:error=0", dialect=dialect, coords=coords)
+    settings = {"tools": list(DIALECTS[dialect].spoken)} if DIALECTS[dialect].spoken else {}
+    totals = earned("oracle", segmenter="simulated:error=0", dialect=dialect, coords=coords, **settings)
     assert set(totals) <= {4.0, 6.0}
 
 
