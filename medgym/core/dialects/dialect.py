@@ -76,8 +76,8 @@ class Dialect(ABC):
         beyond = [tool.name for tool in self.tools if self.spoken and tool.name not in self.spoken]
         if beyond:
             raise InputError(
-                f"dialect {self.name!r} has no way to call {', '.join(map(repr, beyond))}; "
-                f"its only tools are {list(self.spoken)}"
+                f"dialect {self.name!r} has no way to call {', '.join(map(repr, beyond))}: "
+                f"use it with tools={list(self.spoken)}"
             )
 
     @abstractmethod
