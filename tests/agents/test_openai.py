@@ -21,6 +21,8 @@ from medgym.agents.endpoint import normalised
 from medgym.agents.openai import OpenAI
 from medgym.agents.wire import ENCODED, data_url
 from medgym.core.errors import InputError
+from medgym.evaluation.run import RunConfig, play
+from medgym.evaluation.summary import summarise
 from tests.serving.conftest import free_port, running
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -348,3 +350,26 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         make_agent("openai")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://host:1/v1/")
     assert OpenAI("m").endpoint.url == "http://host:1/v1"
+
+
+def test_a_run_ends_and_counts_failures_as_what_they_are(serve: Callable[[Stub], str]) -> None:
+    """An endpoint that loses some chats for good, answers some with nothing, and the others well."""
+    known: list[Any] = []
+
+    def by(body: dict[str, Any]) -> Reply:
+        task = body["messages"][1]
+        if task not in known:
+            known.append(task)
+        if known.index(task) in (1, 3):
+            return [DROP, refused(500, "lost"), (200, {}, b"nonsense")][len(stub.asked) % 3]
+        return completion("" if known.index(task) == 2 else ANSWER)
+
+    stub = Stub(by=by)
+    url = serve(stub)
+    config = RunConfig("MedTool-v0", f"openai:model=m,url={url},retries=2,price_in=1", 6, 0, {"kinds": ["choice"]})
+    lines = play(config)
+    assert [line["end_reason"] for line in lines if not line["failed"]].count("unusable") == 1
+    assert sum("gave no answer in 3 tries" in (line["failed"] or "") for line in lines) == 2
+    summary = summarise(lines)
+    assert (summary["episodes"], summary["failed"]) == (6, 2)
+    assert summary["metrics"]["cost"]["n"] == 4

@@ -34,7 +34,7 @@ def zoom(image: int, *box: float) -> tuple[Call, ...]:
 
 
 def test_deepeyes_marks_the_original_image_and_may_name_what_it_marks() -> None:
-    once = said("image_zoom_in_tool", bbox_2d=[10, 20, 100, 200], label="the apple on the desk")
+    once = said("image_zoom_in_tool", bbox_2d=[10, 20, 100, 200], label="the polyp")
     assert DEEPEYES.parse(once, SIZES).calls == zoom(1, 10, 20, 100, 200)
     assert len(DEEPEYES.parse(once + said("image_zoom_in_tool", "", bbox_2d=[1, 2, 3, 4]), SIZES).calls) == 2
     other = said("image_zoom_in_tool", bbox_2d=[10, 20, 100, 50], image=2)
@@ -117,7 +117,7 @@ def test_a_stop_answers_with_the_newest_mask_and_a_failed_point_is_forgotten() -
         (MEDSAM, said("sam2", "", image=1), "there is no tool 'sam2'"),
         (MEDSAM, said("stop_action", "") * 2, "more than one call"),
         (MEDSAM, "The mask is good.", "outside the tags"),
-        (MEDSAM, '<tool_call>{"x": 500, y": 430}</tool_call>', "not JSON"),
+        (MEDSAM, '<tool_call>{"name": add_point}</tool_call>', "not JSON"),
     ],
 )  # fmt: skip
 def test_what_is_no_action_says_why(dialect: Dialect, text: str, why: str) -> None:
