@@ -208,7 +208,9 @@ def evaluate(
     from .evaluation.run import Workers
 
     base = base_of(suite)
-    planned = cells(replace(base, episodes=episodes or base.episodes), agent, variations(vary or ()), withhold)
+    planned = cells(
+        replace(base, episodes=base.episodes if episodes is None else episodes), agent, variations(vary or ()), withhold
+    )
     try:
         found = carry_out(planned, out, resume=resume, workers=Workers(workers, ray), quiet=as_json)
     except KeyboardInterrupt:
@@ -420,7 +422,9 @@ def _of_suite(
     clash = sorted(given & {"env", "seed", *fixed.settings})
     if clash:
         raise InputError(f"benchmark {name!r} sets {', '.join(clash)}; leave the option out")
-    return replace(fixed, episodes=episodes or fixed.episodes, settings={**fixed.settings, **settings})
+    return replace(
+        fixed, episodes=fixed.episodes if episodes is None else episodes, settings={**fixed.settings, **settings}
+    )
 
 
 def _show_ranking(found: dict[str, Any], as_json: bool) -> None:

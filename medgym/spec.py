@@ -11,6 +11,8 @@ from typing import Any
 
 from .core.errors import InputError, nearest
 
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 def split_spec(text: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:key=value,key=value``; values are numbers, true, false or words.
@@ -53,11 +55,16 @@ def made(maker: Callable[..., Any], settings: dict[str, Any], what: str, *given:
     """Call `maker` with what is `given` and with `settings` of the user's.
 
     Raises:
-        InputError: for a setting that it does not take.
+        InputError: for a setting that it does not take, or lacks.
     """
     parameters = inspect.signature(maker).parameters
+    own = list(parameters.values())[len(given) :]
+    lacking = [each.name for each in own if each.default is each.empty and each.kind not in VARIADIC]
+    lacking = [key for key in lacking if key not in settings]
+    if lacking:
+        raise InputError(f"{what} needs a setting: {lacking[0]}=…")
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        known = list(parameters)[len(given) :]
+        known = [each.name for each in own]
         unknown = sorted(set(settings) - set(known))
         if unknown:
             raise InputError(f"{what} cannot be made with {unknown[0]!r}{nearest(unknown[0], known)}")

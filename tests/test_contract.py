@@ -1,12 +1,16 @@
 """The contract suite, on everything that the project ships."""
 
+import inspect
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 import medgym
+import medgym.agents
 import medgym.testing as contract
-from medgym.catalog import names
+from medgym.catalog import card, names
+from medgym.spec import imported
 from medgym.tasks import SOURCES, load_tasks
 from medgym.tools.segmenters import make_segmenter
 from medgym.tools.toolbox import TOOLS
@@ -30,9 +34,25 @@ def test_recipe(recipe: str) -> None:
     contract.check_recipe(recipe)
 
 
-@pytest.mark.parametrize("agent", names("agents"))
+AGENTS = {name: card("agents", name) for name in names("agents")}
+BUILT_IN = ("medgym.agents.builtin:", "medgym.agents.oracle:", "medgym.agents.teacher:")
+
+
+@pytest.mark.parametrize("agent", [name for name, of in AGENTS.items() if of["policy"].startswith(BUILT_IN)])
 def test_agent(agent: str) -> None:
     contract.check_agent(agent)
+
+
+@pytest.mark.parametrize("agent", sorted(AGENTS))
+def test_an_agents_card_can_be_played(agent: str) -> None:
+    """Its policy takes its settings, and an environment its dialect, coordinates and tools."""
+    made = medgym.agents.load_agent(agent)
+    policy = imported(AGENTS[agent]["policy"], "agent")
+    assert set(AGENTS[agent].get("settings", {})) <= set(inspect.signature(policy).parameters)
+    env = gym.make(
+        "MedTool-v0", dialect=made.dialect, coords=made.coords, **({"tools": made.tools} if made.tools else {})
+    )
+    env.reset(seed=0)
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import InputError
+from ..spec import needs
 from .agent import Messages
 
 PLACEHOLDERS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
@@ -35,6 +36,7 @@ class Transformers:
         seed: int = 0,
         device: str | None = None,
     ) -> None:
+        needs("transformers", "train", "agent 'transformers'")
         import torch
 
         named = isinstance(model, str)

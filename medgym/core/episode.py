@@ -72,7 +72,7 @@ class Episode:
         if not isinstance(text, str):
             raise InputError(f"an action is a str, not {type(text).__name__}")
         sizes = [view.size for view in self.views]
-        action = self.dialect.parse(text, sizes)
+        action = self.dialect.parse(text, sizes, self._calls)
         identities = [self.toolbox.identity(call, sizes) for call in action.calls]
         self._pending = Turn(text, action), identities
         if action.answer is not None:
@@ -151,6 +151,11 @@ class Episode:
         twin = Episode(self.task, self.dialect, self.toolbox, view_size=self.view_size, **limits)
         twin.restore(self.snapshot())
         return twin
+
+    @property
+    def _calls(self) -> list[Call]:
+        """The calls that succeeded."""
+        return [call for turn in self.turns for call, made in turn.calls if isinstance(made, ToolResult)]
 
     @property
     def _shown(self) -> str:

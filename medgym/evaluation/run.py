@@ -116,7 +116,7 @@ class Player:
     @property
     def together(self) -> int:
         """How many episodes are played at once: more than one where the agent acts in batches."""
-        return SHARE if hasattr(self.agent, "act_batch") else 1
+        return int(getattr(self.agent, "concurrency", SHARE)) if hasattr(self.agent, "act_batch") else 1
 
     def play(self, indexes: Sequence[int], images: Path | None) -> Iterator[Played]:
         """Play tasks; iterate the line of each episode and what had been right."""
@@ -198,7 +198,8 @@ def _on_ray(config: RunConfig, parts: Sequence[Sequence[int]], images: Path | No
 
 def _make(config: RunConfig) -> tuple[Any, Scenario, Agent]:
     card = load_agent(config.agent)
-    settings = {"dialect": card.dialect, "coords": card.coords, **config.settings}
+    own = {"dialect": card.dialect, "coords": card.coords, **({"tools": list(card.tools)} if card.tools else {})}
+    settings = {**own, **config.settings}
     try:
         env = gym.make(config.env, task_seed=config.seed, **settings)
     except gym.error.UnregisteredEnv as error:

@@ -1,12 +1,13 @@
 """Agents: the built-in ones are the ends of every scale, so they must be what they say."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import pytest
 
 import medgym
-from medgym.agents import Brief
+from medgym.agents import Brief, load_agent
 from medgym.core.dialects import DIALECTS
 from medgym.core.errors import InputError
 from medgym.core.task import Kind
@@ -28,7 +29,8 @@ def earned(agent: str, count: int = 8, **settings: Any) -> list[float]:
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 @pytest.mark.parametrize("coords", ["pixel", "norm1000", "unit"])
 def test_the_oracle_earns_full_marks_with_exact_tools_in_every_dialect(dialect: str, coords: str) -> None:
-    totals = earned("oracle", segmenter="simulated:error=0", dialect=dialect, coords=coords)
+    settings = {"tools": list(DIALECTS[dialect].spoken)} if DIALECTS[dialect].spoken else {}
+    totals = earned("oracle", segmenter="simulated:error=0", dialect=dialect, coords=coords, **settings)
     assert set(totals) <= {4.0, 6.0}
 
 
@@ -86,3 +88,16 @@ def test_an_agent_may_be_named() -> None:
 def test_numeric_environments_are_not_rolled_out_with_text() -> None:
     with pytest.raises(InputError, match="text actions"):
         medgym.rollout(gym.make("MedToolBox-v0"), medgym.make_agent("silent"))
+
+
+def test_a_card_has_settings_that_those_after_its_name_go_before(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text("policy = 'medgym.agents.teacher:Teacher'\ntools = ['sam2']\n[settings]\nerror = 0.5\nseed = 7\n")
+    card = load_agent(str(own))
+    assert (card.make(1).error, card.make(1).seed, card.tools) == (0.5, 7, ("sam2",))
+    assert load_agent(f"{own}:error=0.1").make(1).error == 0.1
+    spoken = load_agent("scripted:dialect=mini-o3,coords=unit,tools=zoom_in+sam2")
+    assert (spoken.dialect, spoken.coords, spoken.tools) == ("mini-o3", "unit", ("zoom_in", "sam2"))
+    own.write_text("policy = 'medgym.agents.teacher:Teacher'\nsetting = 1\n")
+    with pytest.raises(InputError, match=r"unknown 'setting'\. Did you mean 'settings'"):
+        load_agent(str(own))

@@ -1,13 +1,15 @@
 """A local model as an agent."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medgym.agents.agent import make_agent
+from medgym.agents.agent import load_agent, make_agent
 from medgym.agents.transformers import Transformers, placeholders
 from medgym.core.errors import InputError
 from medgym.envs.scenario import Scenario
+from medgym.evaluation.run import RunConfig, play
 from medgym.training import small_policy
 
 TASKS = {"tasks": "phantoms:native=64", "view_size": 64}
@@ -39,3 +41,17 @@ def test_what_is_no_model_is_named(policy: tuple[Any, Any], tmp_path):
         Transformers(str(tmp_path))
     with pytest.raises(InputError, match="its processor"):
         Transformers(policy[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_card_plays_a_folder(policy: tuple[Any, Any], tmp_path: Path) -> None:
+    for part in policy:
+        part.save_pretrained(tmp_path / "policy")
+    agent = f"transformers:model={tmp_path / 'policy'},max_new_tokens=8,dialect=mini-o3,coords=unit"
+    card = load_agent(agent)
+    assert (card.dialect, card.coords) == ("mini-o3", "unit")
+    settings = {**TASKS, "split": "test", "tools": ["zoom_in"]}
+    line = play(RunConfig("MedTool-v0", agent, 1, 0, settings))[0]
+    assert line["end_reason"] == "unusable"
+    with pytest.raises(InputError, match="needs a setting: model"):
+        make_agent("transformers")

@@ -38,18 +38,32 @@ answers = st.one_of(
     st.builds(lambda i, b: {"image": i, "bbox_2d": b}, images, st.one_of(boxes, st.lists(boxes, max_size=3))),
     st.lists(st.builds(lambda b, t: {"bbox_2d": b, "label": t}, boxes, words), max_size=3),
 )
-actions = st.one_of(
-    st.builds(lambda t, c: Action(t, tuple(c)), thoughts, st.lists(calls, min_size=1, max_size=MOST_CALLS)),
-    st.builds(lambda t, a: Action(t, answer=a), thoughts, answers),
-)
+zooms = st.builds(lambda i, b: Call("zoom_in", {"image": i, "bbox_2d": b}), images, boxes)
+labels = st.integers(0, 1)
+marks = st.one_of(
+    st.builds(lambda i, b: Call("sam2", {"image": i, "bbox_2d": b}), images, boxes),
+    st.builds(lambda i, x, y, k: Call("sam2", {"image": i, "points": [[x, y]], "labels": [k]}), images, numbers, numbers, labels),
+)  # fmt: skip
+CALLS = {"deepeyes": zooms, "mini-o3": zooms, "medsam-agent": marks}
+"""What the dialects that cannot write every call can write."""
+
+
+def specs(name: str) -> list[Any]:
+    """Return the tools that a dialect can write."""
+    return [spec for spec in SPECS if spec.name in (DIALECTS[name].spoken or TOOLS)]
 
 
 @pytest.mark.parametrize("coords", COORDS)
 @pytest.mark.parametrize("name", sorted(DIALECTS))
 @settings(max_examples=150, deadline=None)
-@given(action=actions)
-def test_what_is_formatted_is_parsed_back(name: str, coords: Any, action: Action) -> None:
-    dialect = make_dialect(name, SPECS, coords)
+@given(data=st.data())
+def test_what_is_formatted_is_parsed_back(name: str, coords: Any, data: st.DataObject) -> None:
+    dialect = make_dialect(name, specs(name), coords)
+    several = st.lists(CALLS.get(name, calls), min_size=1, max_size=dialect.most_calls).map(tuple)
+    made = st.one_of(
+        st.builds(Action, thoughts, several), st.builds(lambda t, a: Action(t, answer=a), thoughts, answers)
+    )
+    action = data.draw(made)
     assert dialect.parse(dialect.format(action, SIZES), SIZES) == action
 
 
@@ -107,7 +121,7 @@ def test_a_thought_may_speak_of_tags_and_still_be_a_thought() -> None:
 def test_a_closing_tag_inside_an_argument_does_not_end_the_call() -> None:
     dialect = make_dialect("hermes", SPECS)
     action = Action("x", (Call("biomedparse", {"image": 1, "text": "</tool_call> ``` </answer>"}),))
-    for name in DIALECTS:
+    for name in ("hermes", "ophiuchus"):
         dialect = make_dialect(name, SPECS)
         assert dialect.parse(dialect.format(action, SIZES), SIZES) == action
 
@@ -161,7 +175,7 @@ def test_ophiuchus_refuses_what_is_neither(text: str) -> None:
 
 def test_the_prompt_names_every_tool_with_its_schema() -> None:
     for name in DIALECTS:
-        prompt = make_dialect(name, SPECS).system(4)
+        prompt = make_dialect(name, specs(name)).system(4)
         assert "4 turns" in prompt
         assert "pixels" in prompt
     listed = make_dialect("hermes", SPECS).system(4).split("<tools>")[1].split("</tools>")[0].strip().splitlines()

@@ -23,6 +23,10 @@ SEEDS = [
     answer('{"image": 1, "bbox_2d": [[4, 4, 40, 30], [1, 2, 3, 4]]}'),
     '<think> I look. </think> Action: SAM2\n```json\n[{"index": 1, "bbox_2d": [1, 2, 30, 40]}]\n```',
     "<think>x</think> Action: Answer\n<answer> C </answer>",
+    '<think>x</think><tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [4, 4, 40, 30]}}</tool_call>',
+    '<think>x</think><grounding>{"bbox_2d": [0.1, 0.1, 0.5, 0.9], "source": "original_image"}</grounding>',
+    '<tool_call>{"name": "add_point", "arguments": {"point_2d": [50, 50], "point_type": "negative"}}</tool_call>',
+    '<tool_call>{"name": "stop_action", "arguments": {}}</tool_call>',
 ]  # fmt: skip
 PIECES = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<answer>", "</answer>", "{", "}", "[", "]", '"', ",", ":", "null",
           "NaN", "Infinity", "-1", "1e999", "9" * 40, "true", "image", "bbox_2d", "points", "mask", "\x00", "\ud800", "≥µ", "𝔸",
@@ -43,7 +47,9 @@ def test_no_action_raises_and_each_is_scored() -> None:
     rng = random.Random(0)
     tools = Tools(["zoom_in", "sam2", "biomedparse"], Filling())  # type: ignore[arg-type]
     dialects = [
-        make_dialect(name, tools.specs, coords) for name in DIALECTS for coords in ("pixel", "norm1000", "unit")
+        make_dialect(name, [spec for spec in tools.specs if spec.name in (dialect.spoken or tools.tools)], coords)
+        for name, dialect in DIALECTS.items()
+        for coords in ("pixel", "norm1000", "unit")
     ]  # type: ignore[arg-type]
     tasks = [task(kind) for kind in Kind]
     recipes = [load_recipe(name) for name in names("rewards")]
@@ -63,9 +69,8 @@ def test_no_action_raises_and_each_is_scored() -> None:
 
 
 def test_a_hundred_kilobytes_cost_no_more_than_reading_them() -> None:
-    tools = Tools(["zoom_in"], Filling())  # type: ignore[arg-type]
     for name in DIALECTS:
-        dialect = make_dialect(name, tools.specs)
+        dialect = make_dialect(name, [])
         for text in ("<think>" * 15_000, "<think>x</think>" + "<tool_call>" * 9_000, "<think>x</think>" + "Action:" * 15_000,
                      "<think>x</think>" + " " * 100_000 + "y", '<think>x</think><answer>{"a":' * 5_000, "B" * 100_000):  # fmt: skip
             assert not dialect.parse(text, [(10, 10)]).usable

@@ -2,19 +2,21 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..action import MOST_CALLS, Action, Answer, Call, loads, places
 from ..coords import Coords, from_pixels, to_pixels
-from ..errors import ToolError
+from ..errors import InputError, ToolError
 from ..geometry import Size
 from ..task import Kind, Task
 from ..tooling import ToolResult, ToolSpec
 from ..view import View
 
-TAGS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<answer>", "</answer>")
+TAGS = (
+    "<think>", "</think>", "<tool_call>", "</tool_call>", "<grounding>", "</grounding>", "<answer>", "</answer>",
+)  # fmt: skip
 ENDINGS = ("<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>")
 ANSWER_PLACES = ("bbox_2d",)
 LONGEST = 1 << 20
@@ -54,12 +56,29 @@ class Dialect(ABC):
     Attributes:
         tools: the tools the policy may call.
         coords: the scale of every coordinate the policy reads or writes.
+        spoken: what it calls the tools, where it can write no others; empty where it writes any tool by its own name.
+        thinks: whether an action begins with a thought.
+        most_calls: how many calls an action may have.
+
+    Raises:
+        InputError: for a tool that it cannot write.
     """
 
     tools: tuple[ToolSpec, ...]
     coords: Coords = "pixel"
 
     name: ClassVar[str]
+    spoken: ClassVar[Mapping[str, str]] = {}
+    thinks: ClassVar[bool] = True
+    most_calls: ClassVar[int] = MOST_CALLS
+
+    def __post_init__(self) -> None:
+        beyond = [tool.name for tool in self.tools if self.spoken and tool.name not in self.spoken]
+        if beyond:
+            raise InputError(
+                f"dialect {self.name!r} has no way to call {', '.join(map(repr, beyond))}: "
+                f"use it with tools={list(self.spoken)}"
+            )
 
     @abstractmethod
     def system(self, max_turns: int) -> str:
@@ -73,14 +92,16 @@ class Dialect(ABC):
     def _write(self, action: Action, sizes: Sequence[Size]) -> str:
         """Write what follows the thought."""
 
-    def parse(self, text: str, sizes: Sequence[Size]) -> Action:
+    def parse(self, text: str, sizes: Sequence[Size], before: Sequence[Call] = ()) -> Action:
         """Read an action, its coordinates converted to pixels of the views, whose sizes are `sizes`.
 
+        `before` are the calls that succeeded so far: in some dialects a call goes on from the last.
         Never raises: what cannot be used comes back with `Action.errors` set.
         """
         try:
-            thought, body = _split(text)
+            thought, body = _split(text, self.thinks)
             calls, answers = self._read(body, sizes)
+            few(calls, self.most_calls)
             if len(calls) + len(answers) == 0:
                 raise Unusable("there is neither a call nor an answer after the thought")
             if calls and answers:
@@ -89,33 +110,34 @@ class Dialect(ABC):
             return Action(errors=(str(error),))
         return Action(thought, tuple(calls), answers[0] if answers else None)
 
-    def format(self, action: Action, sizes: Sequence[Size]) -> str:
-        """Write an action as this dialect's policies do.
+    def format(self, action: Action, sizes: Sequence[Size], before: Sequence[Call] = ()) -> str:
+        """Write an action as this dialect's policies do; `before` as for `parse`.
 
         Raises:
             ValueError: where the action is not usable, or holds a tag that would end it early.
         """
         if not action.usable or bool(action.calls) == (action.answer is not None):
             raise ValueError("only a usable action, calls or one answer, can be written")
-        if len(action.calls) > MOST_CALLS:
-            raise ValueError(f"an action has at most {MOST_CALLS} calls")
+        if len(action.calls) > self.most_calls:
+            raise ValueError(f"an action has at most {self.most_calls} calls")
         if "</think>" in action.thought:
             raise ValueError("a thought cannot hold </think>")
-        return f"<think>{action.thought}</think>\n{self._write(action, sizes)}"
+        thought = f"<think>{action.thought}</think>\n" if action.thought or self.thinks else ""
+        return f"{thought}{self._write(action, sizes)}"
 
     def question(self, task: Task, views: Sequence[View]) -> list[Part]:
         """Return the first message: the images, and then the question and the form of its answer."""
-        lines = [f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)." for view in views]
+        lines = [self._caption(view) for view in views]
         lines.append(f"Question: {task.question}")
         lines += [f"{letter}. {text}" for letter, text in zip(task.letters, task.options, strict=True)]
-        return [*views, "\n".join([*lines, FORMS[task.kind]])]
+        return [*views, "\n".join([*lines, self._form(task.kind)])]
 
     def reply(self, results: Sequence[tuple[Call, ToolResult | ToolError]], left: int) -> list[Part]:
         """Return the message after a turn of calls: what each returned, and the turns left."""
         parts: list[Part] = []
         for call, result in results:
             if isinstance(result, ToolError):
-                parts.append(self._wrap(f"Error in {call.name[:64]}: {result}"[:QUOTED]))
+                parts.append(self._wrap(self._failure(call, result)[:QUOTED]))
                 continue
             words = result.text
             if result.view is not None:
@@ -134,11 +156,27 @@ class Dialect(ABC):
     def expected(self) -> str:
         """One line that shows the form of an action."""
 
+    def _form(self, kind: Kind) -> str:
+        """Say how a question is answered."""
+        return FORMS[kind]
+
     def _wrap(self, words: str) -> str:
         return words
 
+    def _failure(self, call: Call, error: ToolError) -> str:
+        name = call.name[:64]
+        if name not in self.spoken:
+            return f"Error in {name}: {error}"
+        # The tool's own signature would teach the policy names that it must not write.
+        words = str(error).partition(f". Expected {name}(")[0]
+        return f"Error in {self.spoken[name]}: {words.replace(name, self.spoken[name])}"
+
+    def _named(self, view: View) -> str:
+        """Say how the policy names a view."""
+        return f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)."
+
     def _caption(self, view: View) -> str:
-        caption = f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)."
+        caption = self._named(view)
         box = view.box_of(view.mask) if view.mask is not None else None
         if box is None:
             return caption
@@ -147,7 +185,8 @@ class Dialect(ABC):
             written = [round(v, 3) if self.coords == "unit" else round(v) for v in written]
         return f"{caption} Box of its mask: {json.dumps(written)}."
 
-    def _in_pixels(self, name: str, arguments: dict[str, Any], sizes: Sequence[Size]) -> Call:
+    def in_pixels(self, name: str, arguments: dict[str, Any], sizes: Sequence[Size]) -> Call:
+        """Return a call of what a policy wrote, its coordinates in pixels of the view that it names."""
         spec = next((tool for tool in self.tools if tool.name == name), None)
         size = _size(arguments, sizes)
         if spec is None or size is None:
@@ -157,14 +196,16 @@ class Dialect(ABC):
             {k: to_pixels(v, self.coords, size) if k in spec.coordinates else v for k, v in arguments.items()},
         )
 
-    def _as_written(self, call: Call, sizes: Sequence[Size]) -> dict[str, Any]:
+    def as_written(self, call: Call, sizes: Sequence[Size]) -> dict[str, Any]:
+        """Return a call's arguments in the policy's scale."""
         spec = next((tool for tool in self.tools if tool.name == call.name), None)
         size = _size(call.arguments, sizes)
         if spec is None or size is None:
             return dict(call.arguments)
         return {k: from_pixels(v, self.coords, size) if k in spec.coordinates else v for k, v in call.arguments.items()}
 
-    def _read_answer(self, text: str, sizes: Sequence[Size]) -> Answer:
+    def read_answer(self, text: str, sizes: Sequence[Size]) -> Answer:
+        """Return an answer of what a policy wrote; raises Unusable."""
         text = text.strip()
         if not text:
             raise Unusable("the answer is empty")
@@ -210,6 +251,12 @@ def one_at_most(answers: Sequence[Answer]) -> None:
         raise Unusable("there is more than one answer")
 
 
+def few(calls: Sequence[Call], most: int = MOST_CALLS) -> None:
+    """Refuse too many calls."""
+    if len(calls) > most:
+        raise Unusable(f"there are more than {most} calls" if most > 1 else "there is more than one call")
+
+
 def read_json(text: str, what: str) -> Any:
     """Read JSON; raises Unusable, which names `what` it was to be."""
     try:
@@ -218,7 +265,7 @@ def read_json(text: str, what: str) -> Any:
         raise Unusable(f"{what} is not JSON: {error}") from None
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, thinks: bool) -> tuple[str, str]:
     if len(text) > LONGEST:
         raise Unusable(f"the action is longer than {LONGEST} characters")
     text = text.strip()
@@ -226,6 +273,8 @@ def _split(text: str) -> tuple[str, str]:
         text = text.removesuffix(ending).rstrip()
     if not text:
         raise Unusable("the action is empty")
+    if not text.startswith("<think>") and not thinks:
+        return "", text
     if not text.startswith("<think>"):
         raise Unusable("an action begins with <think>")
     thought, closed, body = text.removeprefix("<think>").partition("</think>")

@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ..action import MOST_CALLS, Action, Answer, Call
+from ..action import Action, Answer, Call
 from ..coords import describe
 from ..geometry import Size
-from .dialect import Dialect, Unusable, dumps, one_at_most, read_json
+from .dialect import Dialect, Unusable, dumps, few, one_at_most, read_json
 
 SPOKEN = {"zoom_in": "Zoom-in", "sam2": "SAM2", "biomedparse": "BiomedParse"}
 MEANT = {spoken.lower(): name for name, spoken in SPOKEN.items()}
@@ -72,7 +72,7 @@ class Ophiuchus(Dialect):
             rest = body[head.end() :].lstrip()
             if name.lower() == "answer" and not wrapped:
                 inner, body = _between(rest, "<answer>", "</answer>")
-                answers.append(self._read_answer(inner, sizes))
+                answers.append(self.read_answer(inner, sizes))
                 one_at_most(answers)
                 continue
             inner, body = _between(rest, "```json", "```")
@@ -81,8 +81,7 @@ class Ophiuchus(Dialect):
                 if blank.strip():
                     raise Unusable(f"there is text after the call: {blank[:40]!r}")
             calls += self._calls(name, read_json(inner, "the call's block"), sizes)
-            if len(calls) > MOST_CALLS:
-                raise Unusable(f"there are more than {MOST_CALLS} calls")
+            few(calls)
         return calls, answers
 
     def _calls(self, spoken: str, block: Any, sizes: Sequence[Size]) -> list[Call]:
@@ -92,7 +91,7 @@ class Ophiuchus(Dialect):
         name = MEANT.get(spoken.lower(), spoken)
         renamed = {spoken: key for key, spoken in KEYS.items()} if name in SPOKEN else {}
         return [
-            self._in_pixels(name, {renamed.get(k, k): v for k, v in arguments.items()}, sizes) for arguments in listed
+            self.in_pixels(name, {renamed.get(k, k): v for k, v in arguments.items()}, sizes) for arguments in listed
         ]
 
     def _write(self, action: Action, sizes: Sequence[Size]) -> str:
@@ -103,7 +102,7 @@ class Ophiuchus(Dialect):
             if not NAME.fullmatch(name) or (name in MEANT and name not in SPOKEN):
                 raise ValueError(f"{name!r} cannot be written as the name of a tool")
             keys = KEYS if name in SPOKEN else {}
-            listed = [{keys.get(k, k): v for k, v in self._as_written(call, sizes).items()} for call in calls]
+            listed = [{keys.get(k, k): v for k, v in self.as_written(call, sizes).items()} for call in calls]
             blocks.append(f"Action: {SPOKEN.get(name, name)}\n```json\n{dumps(listed)}\n```")
         return "\n".join(blocks)
 
