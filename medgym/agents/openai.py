@@ -64,7 +64,8 @@ class OpenAI:
         if temperature is not None:
             self.settings |= {"temperature": temperature, "seed": seed}
         self._dialect: Dialect | None = None
-        self._threads = ThreadPoolExecutor(int(concurrency), "medgym-openai")
+        self.concurrency = int(concurrency)
+        self._threads = ThreadPoolExecutor(self.concurrency, "medgym-openai")
         weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
 
     @property
