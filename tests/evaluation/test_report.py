@@ -101,7 +101,7 @@ def test_pictures_shrink_until_they_fit(tmp_path: Path):
     large, small = (sum(len(code) for _, code in embedded(paths, budget)) for budget in (10**8, 400_000))
     assert small < 400_000 * 4 / 3 + 6 * 200 < large
     assert len(list(embedded(paths, 400_000))) == 6
-    assert len(list(embedded(paths, 40_000))) < 6, "beyond the smallest size, the last stay beside the page"
+    assert len(list(embedded(paths, 20_000))) < 6, "beyond the smallest size, the last stay beside the page"
 
 
 def test_a_training_and_an_old_run_without_config_are_written_too(tmp_path: Path):
