@@ -12,6 +12,7 @@ import medgym.testing as contract
 from medgym.catalog import card, names
 from medgym.spec import imported
 from medgym.tasks import SOURCES, load_tasks
+from medgym.tasks.published import PUBLISHED
 from medgym.tools.segmenters import make_segmenter
 from medgym.tools.toolbox import TOOLS
 from tests.conftest import CASES
@@ -65,7 +66,8 @@ def test_segmenter(segmenter: str) -> None:
     contract.check_segmenter(make_segmenter(segmenter))
 
 
-@pytest.mark.parametrize("source", sorted(SOURCES))
+# Published data is not at hand: tests/tasks/published holds made samples of it to the same contract.
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - set(PUBLISHED)))
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_task_source(source: str, split: str) -> None:
     contract.check_tasks(load_tasks(source, split))

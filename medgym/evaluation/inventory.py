@@ -10,6 +10,7 @@ from ..core.dialects import DIALECTS
 from ..core.errors import InputError, nearest
 from ..core.view import View
 from ..spec import split_spec
+from ..tasks.published import PUBLISHED
 from ..tasks.sources import SOURCES, load_tasks
 from ..tools.segmenters import SEGMENTERS
 from ..tools.toolbox import TOOLS, find_tool
@@ -31,12 +32,15 @@ def inventory() -> dict[str, dict[str, str]]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return a card, or a tool's schema.
+    """Return a card, a tool's schema, or the facts of a published data set.
 
     Raises:
         InputError: where nothing has that name.
     """
     name = split_spec(name)[0]
+    if name in PUBLISHED:
+        source = PUBLISHED[name]()
+        return {"name": name, "about": _about(source), **source.card.to_json()}
     for kind in KINDS:
         if name in names(kind):
             return {"kind": kind, **card(kind, name)}
@@ -55,14 +59,25 @@ def is_task_source(name: str) -> bool:
 
 
 def describe_task(name: str, split: str, index: int, out: Path | None) -> dict[str, Any]:
-    """Return the public half of a task; write its first image to `out`, where that is given."""
-    source = load_tasks(name, split)
+    """Return the public half of a task; write its first image to `out`, where that is given.
+
+    Of a published data set, its facts come first, and where it is not at hand they are all.
+    """
+    facts = describe(name) if split_spec(name)[0] in PUBLISHED else {}
+    try:
+        source = load_tasks(name, split)
+    except InputError as fault:
+        if not facts or out is not None:
+            raise
+        return {**facts, "data": str(fault)}
     if not 0 <= index < len(source):
         raise InputError(f"{name} has tasks 0 to {len(source) - 1} in split {split!r}, not {index}")
     task = source[index].public()
     if out is not None:
         Pillow.fromarray(View.whole(task.images[0], max(task.images[0].size)).pixels).save(out, "PNG")
     return {
+        **facts,
+        **({"left_out": getattr(source, "left_out", {})} if facts else {}),
         "id": task.id,
         "tasks": len(source),
         "kind": str(task.kind),

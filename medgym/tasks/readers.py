@@ -135,6 +135,21 @@ def read_mask(path: str | Path, size: Size) -> Mask:
     return Mask.of(values > max(0.0, float(values.max())) / 2)
 
 
+def read_labels(path: str | Path) -> NDArray[np.int64]:
+    """Read a picture whose pixels number structures, ``(H, W)``: the indexes of a palette, else the first channel.
+
+    Raises:
+        InputError: as `read_image`.
+    """
+
+    def read() -> NDArray[np.int64]:
+        with open(path, "rb") as file, Image.open(file, formats=PICTURES) as image:
+            values = np.asarray(ImageOps.exif_transpose(image))
+        return (values[..., 0] if values.ndim == 3 else values).astype(np.int64)
+
+    return _guarded(path, _format(path), read)
+
+
 def _pixels(path: str) -> Pixels:
     return read_image(path).pixels
 

@@ -189,10 +189,10 @@ def _kind(written: _Written, options: tuple[str, ...]) -> Kind:
     name = " ".join(written.question_type.lower().replace("_", " ").split())
     kind = {**TYPES, **ALIASES}.get(name)
     if name in UNDECIDED and (options or _said(written.answer) in YES_NO):
-        kind = Kind.CHOICE if {_folded(text) for text in options} - YES_NO else Kind.YES_NO
+        kind = Kind.CHOICE if {folded(text) for text in options} - YES_NO else Kind.YES_NO
     if kind is None:
         raise InputError(f"unknown question_type {written.question_type!r}{nearest(name, TYPES)}")
-    return Kind.NUMBER if kind is Kind.OPEN and _numeric(written.answer) else kind
+    return Kind.NUMBER if kind is Kind.OPEN and numeric(written.answer) else kind
 
 
 def _unlettered(texts: Sequence[str]) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def _answers(answer: Any, kind: Kind, options: tuple[str, ...]) -> tuple[str, ..
         return (answer if isinstance(answer, str) else "",)
     if kind is Kind.CHOICE and len(options) < 2:
         raise InputError(f"there are {len(options)} options; expected a list of two or more texts")
-    if kind is Kind.YES_NO and options and {_folded(text) for text in options} != YES_NO:
+    if kind is Kind.YES_NO and options and {folded(text) for text in options} != YES_NO:
         raise InputError("the options of a yes/no question are others; expected yes and no, or none")
     if answer is None:
         raise InputError(f"answer is missing; expected {FORMS[kind]}")
@@ -223,9 +223,9 @@ def _answers(answer: Any, kind: Kind, options: tuple[str, ...]) -> tuple[str, ..
         texts = answer if isinstance(answer, list) else [answer]
         found = [text.strip() if isinstance(text, str) else "" for text in texts]
     elif kind is Kind.NUMBER:
-        found = [str(answer).strip() if _numeric(answer) else ""]
+        found = [str(answer).strip() if numeric(answer) else ""]
     elif kind is Kind.YES_NO:
-        said = _folded(options[ord(found[0]) - ord("A")]) if found[0] else _said(answer)
+        said = folded(options[ord(found[0]) - ord("A")]) if found[0] else _said(answer)
         found = [said if said in YES_NO else ""]
     if not found or not all(found):
         raise InputError(f"answer does not fit; expected {FORMS[kind]}")
@@ -234,7 +234,7 @@ def _answers(answer: Any, kind: Kind, options: tuple[str, ...]) -> tuple[str, ..
 
 def _letter(answer: Any, options: Sequence[str]) -> str:
     """Return the letter of the one option that is meant, or nothing: ``B``, ``B. spleen`` or ``spleen``."""
-    said, texts = _said(answer), [_folded(text) for text in options]
+    said, texts = _said(answer), [folded(text) for text in options]
     lettered = LETTERED.fullmatch(said)
     letter, text = (lettered[1] or lettered[2], lettered[3]) if lettered else (said.strip("().:"), "")
     place = ord(letter) - ord("a") if len(letter) == 1 else -1
@@ -243,17 +243,18 @@ def _letter(answer: Any, options: Sequence[str]) -> str:
     return chr(ord("A") + texts.index(said)) if texts.count(said) == 1 else ""
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Reduce a text to what tells options apart: case, spacing and a full stop at its end do not."""
     return " ".join(text.casefold().split()).rstrip(". ")
 
 
 def _said(answer: Any) -> str:
     if isinstance(answer, bool):
         return "yes" if answer else "no"
-    return _folded(answer) if isinstance(answer, str) else ""
+    return folded(answer) if isinstance(answer, str) else ""
 
 
-def _numeric(answer: Any) -> bool:
+def numeric(answer: Any) -> bool:
     """Whether it is a finite number, or nothing but one in words."""
     text = str(answer).strip() if isinstance(answer, (int, float, str)) else ""
     return not isinstance(answer, bool) and NUMERIC.fullmatch(text) is not None

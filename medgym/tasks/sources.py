@@ -7,6 +7,7 @@ from typing import Any
 from ..core.errors import InputError, nearest
 from ..core.task import SPLITS, Kind, TaskSource
 from ..spec import imported, made, split_spec
+from .published import PUBLISHED
 
 
 def _phantoms() -> Callable[..., TaskSource]:
@@ -15,7 +16,7 @@ def _phantoms() -> Callable[..., TaskSource]:
     return Phantoms
 
 
-SOURCES: dict[str, Callable[[], Callable[..., TaskSource]]] = {"phantoms": _phantoms}
+SOURCES: dict[str, Callable[[], Callable[..., TaskSource]]] = {"phantoms": _phantoms, **PUBLISHED}
 
 
 def load_tasks(
@@ -29,11 +30,11 @@ def load_tasks(
     """Load a split of a task source.
 
     Args:
-        source: a name such as ``phantoms``, with settings as ``phantoms:native=1024``; the path of a
-            records file (``.json``, ``.jsonl``); or ``module:Class`` of a source of your own, which is
-            called with ``(split, seed, kinds)`` and its settings.
+        source: a name such as ``phantoms`` or ``vqa-rad``, with settings as ``phantoms:native=1024`` or
+            ``vqa-rad:path=folder``; the path of a records file (``.json``, ``.jsonl``); or ``module:Class`` of a
+            source of your own, which is called with ``(split, seed, kinds)`` and its settings.
         split: ``train``, ``validation`` or ``test``.
-        seed: of a made source; records ignore it.
+        seed: of a made source; real data ignores it.
         kind: only tasks of this kind or these kinds.
         settings: more settings of the source, such as ``size``.
 

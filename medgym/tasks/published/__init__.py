@@ -1,0 +1,36 @@
+"""The data sets of the papers, by name: read where they lie, as they are published; nothing is shipped or copied.
+
+A data set is looked for in ``path=``, in ``$MEDGYM_DATA/<name>``, and, where it is distributed as tables, on the
+hub. A file here knows one schema: what a row asks, and what is not a question that can be scored.
+"""
+
+from collections.abc import Callable
+
+from .source import Published
+
+
+def _vqa_rad() -> type[Published]:
+    from .vqa_rad import VqaRad
+
+    return VqaRad
+
+
+def _slake() -> type[Published]:
+    from .slake import Slake
+
+    return Slake
+
+
+def _path_vqa() -> type[Published]:
+    from .path_vqa import PathVqa
+
+    return PathVqa
+
+
+PUBLISHED: dict[str, Callable[[], type[Published]]] = {
+    "vqa-rad": _vqa_rad,
+    "slake": _slake,
+    "path-vqa": _path_vqa,
+}
+
+__all__ = ["PUBLISHED", "Published"]

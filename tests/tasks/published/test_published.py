@@ -1,0 +1,276 @@
+"""Published data sets: found, read as published, left out by reason, and split without a shared image."""
+
+import io
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image
+
+import medgym
+import medgym.testing as contract
+from medgym.core.errors import InputError
+from medgym.core.task import SPLITS, Kind, TaskSource, truth_of
+from medgym.evaluation.inventory import describe, inventory
+from medgym.tasks import load_tasks
+from medgym.tasks.published import PUBLISHED
+from medgym.tasks.published.pictures import UNREADABLE
+
+from .samples import SAMPLES, copied, encoded, pixels, triplets
+
+Sample = Callable[[str], Path]
+EVERY = sorted(SAMPLES)
+
+
+def splits_of(name: str, path: Path) -> dict[str, TaskSource]:
+    """Load every split that the data set has."""
+    found = {}
+    for split in SPLITS:
+        try:
+            found[split] = load_tasks(f"{name}:path={path}", split)
+        except InputError as fault:
+            assert "no task of split" in str(fault) or "has no" in str(fault)  # noqa: PT017
+    return found
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_sample_keeps_the_contract(name: str, sample: Sample) -> None:
+    for source in splits_of(name, sample(name)).values():
+        contract.check_tasks(source, most=100)
+        assert source[0].id == source[0].id
+        assert all(source[i].id.startswith(f"{name}/") for i in range(len(source)))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_image_is_in_two_splits(name: str, sample: Sample) -> None:
+    digests: dict[str, set[str]] = {}
+    for split, source in splits_of(name, sample(name)).items():
+        digests[split] = {image.digest for i in range(len(source)) for image in source[i].images}
+    held = [digest for each in digests.values() for digest in each]
+    assert len(held) == len(set(held))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_task_of_a_sample_can_be_won(name: str, sample: Sample) -> None:
+    for split, source in splits_of(name, sample(name)).items():
+        env = gym.make("MedTool-v0", tasks=f"{name}:path={sample(name)}", segmenter="simulated:error=0")
+        for index in range(min(len(source), 12)):
+            medgym.rollout(env, medgym.make_agent("oracle"), options={"split": split, "index": index})
+            values = env.unwrapped.reward.values  # type: ignore[attr-defined]
+            full = 3 if source[index].kind is Kind.SEGMENTATION else 1
+            assert values["answer"] >= min(full, 1) * 0.99, source[index].id
+            assert values["answer"] >= full or source[index].kind is Kind.DETECTION, source[index].id
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_images_travel_to_other_processes_without_the_truth(name: str, sample: Sample) -> None:
+    for source in splits_of(name, sample(name)).values():
+        task = source[0]
+        bytes_of = pickle.dumps(task.public())
+        again = pickle.loads(bytes_of)
+        assert again.images[0].digest == task.images[0].digest
+        for image in task.images:
+            assert b"Truth" not in pickle.dumps(image)
+            assert b"Task" not in pickle.dumps(image)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_what_is_not_at_hand_says_how_to_get_it(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import datasets
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no way out")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setenv("MEDGYM_DATA", str(tmp_path))
+    card = PUBLISHED[name]().card
+    split = "validation" if name == "mmmu" else "test"
+    for spec in (name, f"{name}:path={tmp_path / 'nowhere'}"):
+        with pytest.raises(InputError) as raised:
+            load_tasks(spec, split)
+        assert f"$MEDGYM_DATA/{name}" in str(raised.value)
+        assert card.licence in str(raised.value)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_shared_folder_is_looked_in(
+    name: str, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / name).symlink_to(sample(name))
+    monkeypatch.setenv("MEDGYM_DATA", str(tmp_path))
+    split, source = next(iter(splits_of(name, sample(name)).items()))
+    assert [load_tasks(name, split)[i].id for i in range(len(source))] == [source[i].id for i in range(len(source))]
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_the_facts_are_shown(name: str) -> None:
+    facts = describe(name)
+    assert facts["name"] == name
+    assert all(facts[fact] for fact in ("about", "kinds", "modalities", "size", "splits", "licence", "citation", "get"))
+    assert inventory()["tasks"][name] == facts["about"]
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    assert all(kind.replace("_", "/") in row for kind in facts["kinds"])
+
+
+@pytest.mark.parametrize("kind", ["yes_no", "open", "number"])
+def test_kinds_filter_and_change_no_task(kind: str, sample: Sample) -> None:
+    path = sample("vqa-rad")
+    whole = load_tasks(f"vqa-rad:path={path}", "test", published=True)
+    some = load_tasks(f"vqa-rad:path={path}", "test", kind=kind, published=True)
+    expected = [whole[i].id for i in range(len(whole)) if whole[i].kind == kind]
+    assert [some[i].id for i in range(len(some))] == expected
+
+
+def test_a_kind_that_a_split_lacks_says_what_it_has(sample: Sample) -> None:
+    with pytest.raises(InputError, match=r"no task of split 'test' is of kind detection; it has 1 yes_no"):
+        load_tasks(f"vqa-rad:path={sample('vqa-rad')}", "test", kind="detection")
+
+
+def test_the_published_splits_are_to_be_had(sample: Sample) -> None:
+    spec = f"vqa-rad:path={sample('vqa-rad')},published=true"
+    assert len(load_tasks(spec, "train")) == 29
+    with pytest.raises(InputError, match="published with train or test"):
+        load_tasks(spec, "validation")
+    cut = {split: load_tasks(f"vqa-rad:path={sample('vqa-rad')}", split) for split in ("train", "validation")}
+    assert sum(map(len, cut.values())) == 28
+    assert cut["train"].left_out == {"its image or patient is in the test split too": 1}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("saved", ["dataset", "folder", "convert"])
+def test_a_local_copy_may_be_of_any_form(saved: str, tmp_path: Path, sample: Sample) -> None:
+    """What hf download, save_to_disk and the hub's own conversion write all read alike."""
+    import datasets
+
+    files = {split: str(sample("vqa-rad") / f"data/{split}-00000-of-00001.parquet") for split in ("train", "test")}
+    if saved == "dataset":
+        datasets.load_dataset("parquet", data_files=files).save_to_disk(str(tmp_path / "copy"))
+    else:
+        for split, file in files.items():
+            at = tmp_path / "copy" / ("" if saved == "folder" else f"default/{split}")
+            at.mkdir(parents=True, exist_ok=True)
+            (at / (f"{split}.parquet" if saved == "folder" else "0000.parquet")).write_bytes(Path(file).read_bytes())
+    tasks = load_tasks(f"vqa-rad:path={tmp_path / 'copy'}", "test")
+    expected = load_tasks(f"vqa-rad:path={sample('vqa-rad')}", "test")
+    assert [tasks[i].images[0].digest for i in range(3)] == [expected[i].images[0].digest for i in range(3)]
+
+
+def png(values: np.ndarray, **how: Any) -> dict[str, Any]:
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, how.pop("form", "PNG"), **how)
+    return {"bytes": out.getvalue(), "path": None}
+
+
+def turned() -> dict[str, Any]:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return png(pixels(0), form="JPEG", exif=exif)
+
+
+WHOLE = encoded(3)["bytes"]
+ROWS = {
+    "no question": ((encoded(1), "", "yes"), "there is no question"),
+    "no answer": ((encoded(1), "is it?", None), "there is no answer"),
+    "an answer of nothing but a dash": ((encoded(1), "what is it?", "-"), "there is no answer"),
+    "no image": ((None, "is it?", "yes"), "the image is missing"),
+    "bytes that are no image": (({"bytes": b"nothing", "path": None}, "is it?", "yes"), UNREADABLE),
+    "a cut-off PNG": (({"bytes": WHOLE[: len(WHOLE) // 2], "path": None}, "is it?", "yes"), UNREADABLE),
+    "a cut-off JPEG": (({"bytes": encoded(3, "JPEG")["bytes"][:900], "path": None}, "is it?", "yes"), UNREADABLE),
+}
+
+
+@pytest.mark.parametrize("case", sorted(ROWS))
+def test_a_bad_row_is_counted_and_stops_no_other(case: str, tmp_path: Path) -> None:
+    row, reason = ROWS[case]
+    path = triplets(tmp_path / "bad", {"test": [(encoded(9), "is it?", "no"), row, (encoded(8), "who?", "me")]})
+    source = load_tasks(f"vqa-rad:path={path}", "test")
+    assert source.left_out == {reason: 1}  # type: ignore[attr-defined]
+    assert [source[i].id for i in range(len(source))] == ["vqa-rad/test/0", "vqa-rad/test/2"]
+
+
+FORMS = {
+    "16-bit": (lambda: png(np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 20), (64, 48), 2),
+    "one channel": (lambda: png(pixels(0)[..., 0]), (64, 48), 2),
+    "RGBA": (lambda: png(np.dstack([pixels(0), np.full((48, 64), 128, np.uint8)])), (64, 48), 3),
+    "turned by EXIF": (turned, (48, 64), 3),
+}
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_images_of_every_form_are_read_as_shown(form: str, tmp_path: Path) -> None:
+    make, size, axes = FORMS[form]
+    row = (make(), "qu'est-ce que c'est ? 何ですか", "œdème 5 µm")
+    task = load_tasks(f"vqa-rad:path={triplets(tmp_path / 'form', {'test': [row]})}", "test")[0]
+    assert task.images[0].size == size
+    assert task.images[0].pixels.ndim == axes
+    assert (task.question, truth_of(task).answer) == (row[1], row[2])
+
+
+def test_a_column_or_a_split_that_is_missing_is_named(tmp_path: Path) -> None:
+    from .samples import parquet
+
+    parquet(tmp_path / "a", "test", {"image": [encoded(1)], "question": ["is it?"]})
+    with pytest.raises(InputError, match="has no column 'answer'; it has image, question"):
+        load_tasks(f"vqa-rad:path={tmp_path / 'a'}", "test")
+    with pytest.raises(InputError, match="has no split 'validation'; it has test"):
+        load_tasks(f"path-vqa:path={tmp_path / 'a'}", "train")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match="neither parquet files nor"):
+        load_tasks(f"vqa-rad:path={tmp_path / 'b'}", "test")
+
+
+def test_slake_gives_masks_and_boxes_in_the_pixels_of_its_image(sample: Sample) -> None:
+    tasks = load_tasks(f"slake:path={sample('slake')}", "test", kind=["segmentation", "detection"])
+    found = {tasks[i].question: truth_of(tasks[i]) for i in range(7 if len(tasks) > 6 else len(tasks))}
+    liver = found["Segment the liver in this image."]
+    assert liver.mask is not None
+    assert (liver.mask.area, liver.mask.box) == (15 * 20, (10, 5, 30, 20))
+    assert set(liver.structures) == {"liver", "left kidney"}
+    assert found["Mark the liver in this image with a box."].boxes == ((10, 5, 30, 20),)
+
+
+def test_slake_asks_in_one_language(sample: Sample) -> None:
+    tasks = load_tasks(f"slake:path={sample('slake')},language=zh", "test", kind="open")
+    assert {tasks[i].question for i in range(len(tasks))} == {"最大的器官是什么？"}
+    with pytest.raises(InputError, match="expected en or zh"):
+        load_tasks(f"slake:path={sample('slake')},language=fr", "test")
+
+
+def spoil_mask_size(folder: Path) -> None:
+    Image.fromarray(np.ones((10, 10), np.uint8)).save(folder / "mask.png")
+
+
+def spoil_mask(folder: Path) -> None:
+    (folder / "mask.png").write_bytes(b"no mask")
+
+
+def spoil_names(folder: Path) -> None:
+    (folder.parents[1] / "mask.txt").unlink()
+
+
+def spoil_boxes(folder: Path) -> None:
+    (folder / "detection.json").write_text(json.dumps([{"Liver": [900, 5, 20, 15]}, {"Lung": [2, 2, 5, 5]}]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "left_out", "kept"),
+    [
+        (spoil_mask_size, {"the mask has another size than its image": 1}, 12),
+        (spoil_mask, {"the mask cannot be read": 1}, 12),
+        (spoil_names, {"mask.txt, which names what a mask shows, is missing": 2}, 10),
+        (spoil_boxes, {"a box is empty or outside its image": 1}, 13),
+    ],
+)
+def test_slake_counts_marks_that_cannot_be_used(
+    spoil: Callable[[Path], None], left_out: dict[str, int], kept: int, sample: Sample, tmp_path: Path
+) -> None:
+    path = copied(sample("slake"), tmp_path / "slake")
+    spoil(path / "imgs" / "xmlab5")
+    source = load_tasks(f"slake:path={path}", "test")
+    assert (source.left_out, len(source)) == (left_out, kept)  # type: ignore[attr-defined]
+    contract.check_tasks(source, most=100)
