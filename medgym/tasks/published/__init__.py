@@ -27,10 +27,38 @@ def _path_vqa() -> type[Published]:
     return PathVqa
 
 
+def _pmc_vqa() -> type[Published]:
+    from .pmc_vqa import PmcVqa
+
+    return PmcVqa
+
+
+def _omnimedvqa() -> type[Published]:
+    from .omnimedvqa import OmniMedVqa
+
+    return OmniMedVqa
+
+
+def _mmmu() -> type[Published]:
+    from .mmmu import Mmmu
+
+    return Mmmu
+
+
+def _medxpertqa() -> type[Published]:
+    from .medxpertqa import MedXpertQa
+
+    return MedXpertQa
+
+
 PUBLISHED: dict[str, Callable[[], type[Published]]] = {
     "vqa-rad": _vqa_rad,
     "slake": _slake,
     "path-vqa": _path_vqa,
+    "pmc-vqa": _pmc_vqa,
+    "omnimedvqa": _omnimedvqa,
+    "mmmu": _mmmu,
+    "medxpertqa-mm": _medxpertqa,
 }
 
 __all__ = ["PUBLISHED", "Published"]

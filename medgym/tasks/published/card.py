@@ -1,5 +1,6 @@
 """What is known of a published data set, and where to look for it."""
 
+import hashlib
 import os
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -53,11 +54,11 @@ class Card:
 
 
 class Place(NamedTuple):
-    """Where a data set lies: a folder, or its id on the hub; `stamp` changes when the folder does."""
+    """Where a data set lies: a folder, or its id on the hub; `stamp` changes with what lies directly in the folder."""
 
     folder: str = ""
     hub: str = ""
-    stamp: int = 0
+    stamp: str = ""
 
     def __str__(self) -> str:
         return self.folder or self.hub
@@ -84,4 +85,5 @@ def find(card: Card, path: str = "") -> Place:
 
 def _folder(path: str) -> Place:
     absolute = os.path.abspath(path)
-    return Place(absolute, stamp=os.stat(absolute).st_mtime_ns)
+    facts = sorted((entry.name, entry.stat(follow_symlinks=False).st_mtime_ns) for entry in os.scandir(absolute))
+    return Place(absolute, stamp=hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest())

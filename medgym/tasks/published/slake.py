@@ -7,7 +7,6 @@
 of ``{name: [x, y, width, height]}`` in pixels.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from ...core.task import Kind
 from ..readers import read_labels
 from .asked import NO_ANSWER, NO_QUESTION, free, text_of
 from .card import Card
+from .files import Row, json_of, rows_of
 from .pictures import FilePicture, Labelled
 from .source import Draft, Published
 
@@ -118,29 +118,18 @@ class Slake(Published):
             return NO_QUESTION if not question else NO_ANSWER
         return Draft(f"{own}/{unit.get('qid', f'#{number}')}", asked.kind, question, answer=asked.answer, **common)
 
-    def _rows(self, own: str) -> list[dict[str, Any]]:
+    def _rows(self, own: str) -> list[Row]:
         paths = [os.path.join(self.place.folder, name) for name in FILES[own]]
         path = next((path for path in paths if os.path.isfile(path)), "")
         if not path:
             raise InputError(f"slake: {self.place} has no {FILES[own][0]}. {self.card.way_to_get}")
-        rows = _json(path)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{path}: expected a list of questions")
-        return rows
+        return rows_of(path)
 
     def _image(self, name: str) -> str:
         return os.path.join(self.place.folder, "imgs", *name.split("/"))
 
     def _structures(self, name: str) -> "_Found":
         return _structures(self._image(name), _named(os.path.join(self.place.folder, "mask.txt")))
-
-
-def _json(path: str) -> Any:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return json.load(file)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not readable as JSON ({type(error).__name__})") from None
 
 
 @lru_cache(maxsize=8)
@@ -183,7 +172,7 @@ def _boxes(image: str) -> _Found:
     if not os.path.isfile(path) or size is None:
         return _Found({})
     try:
-        entries = _json(path)
+        entries = json_of(path)
     except InputError:
         return _Found({}, "detection.json cannot be read")
     boxes: dict[str, tuple[Box, ...]] = {}

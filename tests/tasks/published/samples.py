@@ -1,5 +1,6 @@
 """Small made samples of the published data sets, in the schemas and folders that they are distributed in."""
 
+import csv
 import io
 import json
 import shutil
@@ -97,7 +98,109 @@ def slake(folder: Path) -> Path:
     return folder
 
 
-SAMPLES: dict[str, Callable[[Path], Path]] = {"vqa-rad": vqa_rad, "path-vqa": path_vqa, "slake": slake}
+def pmc_vqa(folder: Path) -> Path:
+    (folder / "images").mkdir(parents=True)
+    head = ["Figure_path", "Question", "Answer", *(f"Choice {letter}" for letter in "ABCD"), "Answer_label"]
+    for split, first, count in (("train", 100, 30), ("test_clean", 0, 4)):
+        rows = []
+        for number in range(first, first + count):
+            Image.fromarray(pixels(number)).save(folder / "images" / f"PMC{number}_F1.jpg")
+            options = ["CT, axial", "MRI", "X-ray", f"a scan of the {number}th kind"]
+            choices = [f" {letter}:{option} " for letter, option in zip("ABCD", options, strict=True)]
+            right = number % 4
+            rows.append([f"PMC{number}_F1.jpg", "What\nis it?", options[right], *choices, "ABCD"[right]])
+        with open(folder / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([head, *rows])
+    return folder
+
+
+def omnimedvqa(folder: Path) -> Path:
+    home = folder / "OmniMedVQA"
+    (home / "QA_information" / "Open-access").mkdir(parents=True)
+    for data in ("ACRIMA", "Chest CT Scan"):
+        (home / "Images" / data).mkdir(parents=True)
+        rows = []
+        for number in range(20):
+            image = f"Images/{data}/{number}.png"
+            Image.fromarray(pixels(number + 50 * len(data))).save(home / image)
+            row = {
+                "dataset": data,
+                "question_id": f"{data}_{number:04}",
+                "question_type": "Modality Recognition",
+                "question": "How was it made?",
+                "gt_answer": "Fundus imaging." if number % 2 else "CT",
+                "image_path": image,
+                "option_A": "CT",
+                "option_B": "Fundus imaging",
+                "modality_type": "Fundus Photography",
+            }
+            rows.append(row if number % 2 else {**row, "option_C": "MRI", "option_D": "PET"})
+        (home / "QA_information" / "Open-access" / f"{data}.json").write_text(json.dumps(rows))
+    return folder
+
+
+def mmmu(folder: Path) -> Path:
+    from medgym.tasks.published.mmmu import SUBJECTS
+
+    for place, subject in enumerate(SUBJECTS):
+        for split, first in (("dev", 0), ("validation", 100), ("test", 200)):
+            start = first + 10 * place
+            hidden = split == "test"
+            table: dict[str, list[Any]] = {
+                "id": [f"{split}_{subject}_{number}" for number in range(3)],
+                "question": [
+                    "What is shown? <image 1>",
+                    "Which of <image 1> and <image 2> is it?",
+                    "How many <image 1>?",
+                ],
+                "options": ["['a cell', 'a \\'nucleus\\'']", "['<image 1>', '<image 2>', 'C']", "[]"],
+                "answer": ["?"] * 3 if hidden else ["B", "C", "['three', '3']"],
+                "question_type": ["multiple-choice", "multiple-choice", "open"],
+                "subfield": ["Anatomy"] * 3,
+                "image_1": [encoded(start + number) for number in range(3)],
+                "image_2": [None, encoded(start + 5), None],
+                "image_3": [None] * 3,
+            }
+            parquet(folder / subject, split, table, ("image_1", "image_2", "image_3"))
+    return folder
+
+
+def medxpertqa(folder: Path) -> Path:
+    (folder / "MM").mkdir(parents=True)
+    (folder / "images").mkdir()
+    for split, first in (("dev", 0), ("test", 10)):
+        rows = []
+        for number in range(first, first + 3):
+            names = [f"MM-{number}-{letter}.jpeg" for letter in "ab"[: 1 + number % 2]]
+            for name in names:
+                Image.fromarray(pixels(1000 + number * 2 + len(name))).save(folder / "images" / name)
+            # Options that are letters themselves: the label is the option's letter.
+            options = dict(zip("ABCDE", ["C", "D", "A", "B", "None of the above"], strict=True))
+            rows.append(
+                {
+                    "id": f"MM-{number}",
+                    "question": "Which artery, labeled in Figure A?\nAnswer Choices: (A) C (B) D (C) A (D) B (E) None",
+                    "options": options,
+                    "label": "ABCDE"[number % 5],
+                    "images": names,
+                    "medical_task": "Diagnosis",
+                    "body_system": "Cardiovascular",
+                    "question_type": "Reasoning",
+                }
+            )
+        (folder / "MM" / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return folder
+
+
+SAMPLES: dict[str, Callable[[Path], Path]] = {
+    "vqa-rad": vqa_rad,
+    "path-vqa": path_vqa,
+    "slake": slake,
+    "pmc-vqa": pmc_vqa,
+    "omnimedvqa": omnimedvqa,
+    "mmmu": mmmu,
+    "medxpertqa-mm": medxpertqa,
+}
 
 
 def copied(sample: Path, to: Path) -> Path:

@@ -114,7 +114,7 @@ def test_the_facts_are_shown(name: str) -> None:
     assert all(facts[fact] for fact in ("about", "kinds", "modalities", "size", "splits", "licence", "citation", "get"))
     assert inventory()["tasks"][name] == facts["about"]
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
     assert all(kind.replace("_", "/") in row for kind in facts["kinds"])
 
 
@@ -274,3 +274,61 @@ def test_slake_counts_marks_that_cannot_be_used(
     source = load_tasks(f"slake:path={path}", "test")
     assert (source.left_out, len(source)) == (left_out, kept)  # type: ignore[attr-defined]
     contract.check_tasks(source, most=100)
+
+
+BAD_CHOICES = {
+    "an answer outside the options": ({"gt_answer": "ultrasound"}, "the answer is none of the options"),
+    "options that say the same": ({"option_A": "MRI", "option_C": "mri."}, "two options say the same"),
+    "one option": (dict.fromkeys(("option_B", "option_C", "option_D")), "there are fewer than two options"),
+    "an empty option": ({"option_B": " "}, "an option is empty"),
+    "no image": ({"image_path": "Images/ACRIMA/none.png"}, "the image is missing"),
+    "no image named": ({"image_path": None}, "no image is named"),
+    "an id twice": ({"question_id": "ACRIMA_0002"}, "another row has its id"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD_CHOICES))
+def test_a_bad_choice_is_counted_and_stops_no_other(case: str, sample: Sample, tmp_path: Path) -> None:
+    changed, reason = BAD_CHOICES[case]
+    path = copied(sample("omnimedvqa"), tmp_path / "omnimedvqa")
+    file = path / "OmniMedVQA" / "QA_information" / "Open-access" / "ACRIMA.json"
+    rows = json.loads(file.read_text())
+    rows[4] = {**rows[4], **changed}
+    file.write_text(json.dumps(rows))
+    sources = [load_tasks(f"omnimedvqa:path={path},only=ACRIMA", split) for split in SPLITS]
+    assert all(source.left_out == {reason: 1} for source in sources)  # type: ignore[attr-defined]
+    assert sum(map(len, sources)) == 19
+
+
+def test_the_answers_of_mmmu_that_are_not_published_are_said_to_be_missing(sample: Sample) -> None:
+    with pytest.raises(InputError, match=r"left out: 15: there is no answer"):
+        load_tasks(f"mmmu:path={sample('mmmu')}", "test")
+    task = load_tasks(f"mmmu:path={sample('mmmu')}", "validation")[1]
+    assert (len(task.images), task.options[1], truth_of(task).answer) == (2, "(image 2)", "C")
+
+
+def test_options_that_are_letters_are_named_by_their_place(sample: Sample) -> None:
+    task = load_tasks(f"medxpertqa-mm:path={sample('medxpertqa-mm')}", "test")[2]
+    assert (task.options[ord(truth_of(task).answer) - ord("A")], task.question) == (
+        "A",
+        "Which artery, labeled in Figure A?",
+    )
+
+
+def test_pmc_vqa_counts_an_answer_whose_letter_and_text_disagree(sample: Sample, tmp_path: Path) -> None:
+    path = copied(sample("pmc-vqa"), tmp_path / "pmc-vqa")
+    text = (path / "test_clean.csv").read_text()
+    (path / "test_clean.csv").write_text(
+        text.replace('"CT, axial", A:', "MRI, A:").replace('"CT, axial"," A:', 'MRI," A:')
+    )
+    source = load_tasks(f"pmc-vqa:path={path}", "test")
+    assert source.left_out == {"the answer's letter and its text disagree": 1}  # type: ignore[attr-defined]
+    (path / "test_clean.csv").write_text("Figure_path,Question\na,b\n")
+    with pytest.raises(InputError, match="there is no column 'Choice A'; there are Figure_path, Question"):
+        load_tasks(f"pmc-vqa:path={path},published=true", "test")
+
+
+def test_a_file_that_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
+    for name in ("slake", "pmc-vqa", "omnimedvqa", "medxpertqa-mm"):
+        with pytest.raises(InputError, match="To get it:\n  hf download"):
+            load_tasks(f"{name}:path={tmp_path}", "test")
