@@ -13,6 +13,7 @@ from ..core.mask import Mask
 from ..core.task import Kind
 from ..core.tooling import ToolResult
 from .grading import Graded
+from .words import shared_words
 
 Group = Sequence[Graded]
 
@@ -38,6 +39,14 @@ def answer(one: Graded, group: Group, *, steps: Sequence[Sequence[float]] = ()) 
         return Score(one.quality, one.verdict.reason)
     paid = max((pays for above, pays in steps if one.quality > above), default=0.0)
     return Score(float(paid), one.verdict.reason)
+
+
+def answer_f1(one: Graded, group: Group) -> Score:
+    """Pay for an open answer the F1 score of its words, for any other what it is worth."""
+    said = one.trajectory.turns[-1].action.answer if one.answered else None
+    if one.trajectory.task.kind is not Kind.OPEN or not isinstance(said, str):
+        return Score(one.quality, one.verdict.reason)
+    return Score(shared_words(said, one.truth), "words shared with the answer, F1")
 
 
 def accuracy(one: Graded, group: Group) -> Score:
@@ -188,6 +197,7 @@ COMPONENTS: dict[str, Callable[..., Score]] = {
         each.__name__: each
         for each in (
             answer,
+            answer_f1,
             accuracy,
             tool_bonus,
             curiosity,

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 
 from ..core.task import Kind, Task, Truth
 
@@ -49,6 +50,20 @@ def chosen(answer: str, options: tuple[str, ...]) -> str | None:
             return None  # a letter with a text that is not its own; "a liver tumor" may still be a text
     matches = [i for i, text in enumerate(texts) if text and text == plain(answer)]
     return chr(ord("A") + matches[0]) if len(matches) == 1 else None
+
+
+def shared_words(answer: str, truth: Truth) -> float:
+    """Return the F1 score of an answer's words, each counted once a time it is said: 1 for the same, 0 for none shared.
+
+    Of several answers as right, the nearest counts (Rajpurkar et al., SQuAD, arXiv 1606.05250).
+    """
+    said = Counter(plain(answer).split())
+    scores = [0.0]
+    for text in (truth.answer, *truth.accepted):
+        right = Counter(plain(text).split())
+        total = said.total() + right.total()
+        scores.append(2 * (said & right).total() / total if said and right else 0.0)
+    return max(scores)
 
 
 def plain(text: str) -> str:

@@ -22,9 +22,9 @@ from ..core.errors import InputError
 from ..core.geometry import Size
 from ..core.image import Pixels, SourceImage
 from ..core.mask import Mask
+from .volumes import Spacing, layout_of, plane_of
 
 T = TypeVar("T")
-Spacing = tuple[float, float]
 Values = NDArray[Any]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
 """What Pillow may open: its other formats are rare here, and one of them starts a program."""
@@ -33,7 +33,6 @@ LUMINANCE = (0.299, 0.587, 0.114)
 """ITU-R BT.601."""
 MACROS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
 """Where an enhanced multi-frame DICOM keeps spacing, rescaling and window of a frame."""
-MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +82,7 @@ def read_image(path: str | Path) -> Reading:
         return Reading(pixels, content.spacing, content.modality)
 
     found = _format(path)
-    return _guarded(path, found, read)
+    return guarded(path, found, read)
 
 
 def decode_picture(data: bytes, most_pixels: int) -> Pixels:
@@ -97,9 +96,9 @@ def decode_picture(data: bytes, most_pixels: int) -> Pixels:
         with Image.open(BytesIO(data), formats=PICTURES) as image:
             if image.width * image.height > most_pixels:
                 raise InputError(f"{image.width} x {image.height} pixels are too many; expected at most {most_pixels}")
-            return np.ascontiguousarray(_fitted(_upright(image)))
+            return np.ascontiguousarray(fitted(_upright(image)))
 
-    return _guarded(f"{len(data)} bytes", "picture", read)
+    return guarded(f"{len(data)} bytes", "picture", read)
 
 
 def open_image(path: str | Path) -> SourceImage:
@@ -109,7 +108,7 @@ def open_image(path: str | Path) -> SourceImage:
         InputError: where there is no such file or its header is damaged; looking at it raises for the rest.
     """
     found, absolute = _format(path), os.path.abspath(path)
-    header = _guarded(path, found, lambda: _HEADER[found](absolute)) if found in _HEADER else _Header()
+    header = guarded(path, found, lambda: _HEADER[found](absolute)) if found in _HEADER else _Header()
     facts = os.stat(absolute)
     key = ("file", absolute, facts.st_mtime_ns, facts.st_size)
     stored = partial(_stored, absolute) if header.measured else None
@@ -126,7 +125,7 @@ def read_mask(path: str | Path, size: Size) -> Mask:
         InputError: as `read_image`, and where the mask's size is not the image's.
     """
     found = _format(path)
-    values = _guarded(path, found, lambda: _plane(_CONTENT[found](path).values))
+    values = guarded(path, found, lambda: _plane(_CONTENT[found](path).values))
     height, width = values.shape
     if (width, height) != tuple(size):
         raise InputError(
@@ -147,7 +146,7 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
             values = np.asarray(ImageOps.exif_transpose(image))
         return (values[..., 0] if values.ndim == 3 else values).astype(np.int64)
 
-    return _guarded(path, _format(path), read)
+    return guarded(path, _format(path), read)
 
 
 def _pixels(path: str) -> Pixels:
@@ -162,7 +161,7 @@ def _stored(path: str) -> Values:
         return content.rescaled(content.values)
 
     found = _format(path)
-    return _guarded(path, found, read)
+    return guarded(path, found, read)
 
 
 def _plane(values: Values) -> NDArray[np.float64]:
@@ -193,7 +192,7 @@ def _format(path: str | Path) -> str:
     return "nifti" if name.endswith((".nii", ".nii.gz")) else "picture"
 
 
-def _guarded(path: str | Path, found: str, read: Callable[[], T]) -> T:
+def guarded(path: str | Path, found: str, read: Callable[[], T]) -> T:
     """Call a reader; whatever a library raises on a damaged file becomes an InputError that names it.
 
     The library's own words are left out: on DICOM they may quote what identifies a patient.
@@ -222,7 +221,7 @@ def _picture(path: str | Path) -> _Content:
     with open(path, "rb") as file, Image.open(file, formats=PICTURES) as image:
         if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise Image.DecompressionBombError
-        return _Content(_upright(image), _fitted)
+        return _Content(_upright(image), fitted)
 
 
 def _upright(image: Image.Image) -> Values:
@@ -239,7 +238,7 @@ def _dicom(path: str | Path) -> _Content:
     values = pydicom.pixels.pixel_array(dataset, index=_middle_frame(dataset))
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = pydicom.pixels.apply_color_lut(values, dataset)
-    show = partial(_windowed, dataset=dataset) if values.ndim == 2 else _fitted
+    show = partial(_windowed, dataset=dataset) if values.ndim == 2 else fitted
     modality = str(dataset.get("Modality") or "")
     return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
 
@@ -270,7 +269,7 @@ def _windowed(values: Values, dataset: Any) -> Pixels:
     centre, width = _numbers(dataset, "WindowCenter")[:1], _numbers(dataset, "WindowWidth")[:1]
     form = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
     if not centre or not width or not width[0] >= (1 if form == "LINEAR" else 1e-9):
-        shown = _fitted(exact) if dataset.BitsStored <= 8 else _bytes(_stretched(exact))
+        shown = fitted(exact) if dataset.BitsStored <= 8 else _bytes(_stretched(exact))
     elif form == "SIGMOID":
         shown = _bytes(255 / (1 + np.exp(-4 * (exact - centre[0]) / width[0])))
     else:
@@ -299,55 +298,20 @@ def _dicom_header(path: str) -> _Header:
     return _Header(_pixel_spacing(dataset), grey, unit if grey else "", photometric == "MONOCHROME1")
 
 
-class _Layout(NamedTuple):
-    """How a volume is shown: `turn` takes its axes to left, posterior and superior; `across` is sliced."""
-
-    turn: NDArray[Any]
-    across: int
-    spacing: Spacing | None
-
-
-def _layout(volume: Any) -> _Layout:
-    axes = import_module("nibabel").orientations
-    turn = axes.ornt_transform(axes.io_orientation(volume.affine), axes.axcodes2ornt("LPS"))
-    shape, zooms = [1, 1, 1], [0.0, 0.0, 0.0]
-    unit = MILLIMETRES.get(volume.header.get_xyzt_units()[0], 1.0)
-    for axis, (count, zoom) in enumerate(zip(volume.shape[:3], volume.header.get_zooms(), strict=False)):
-        shape[int(turn[axis, 0])], zooms[int(turn[axis, 0])] = count, round(float(zoom) * unit, 6)
-    # A single sagittal or coronal slice is shown as it is, not as a line of it.
-    across = shape.index(1) if 1 in shape[:2] and shape[2] != 1 else 2
-    x, y = (zoom for axis, zoom in enumerate(zooms) if axis != across)
-    return _Layout(turn, across, (x, y) if min(x, y) > 0 else None)
-
-
 def _nifti(path: str | Path) -> _Content:
-    nibabel = import_module("nibabel")
-    volume = nibabel.load(path)
-    turn, across, spacing = _layout(volume)
-    where: list[Any] = [slice(None)] * min(3, volume.ndim) + [count // 2 for count in volume.shape[3:]]
-    sliced = list(turn[:, 0]).index(across)
-    if sliced < volume.ndim:
-        count = volume.shape[sliced]
-        middle = count // 2 if turn[sliced, 1] > 0 else count - 1 - count // 2
-        where[sliced] = slice(middle, middle + 1)
-    # Only this slice is read, and a plane gets the axes that it lacks.
-    values = np.asarray(volume.dataobj[tuple(where)])
-    values = values.reshape(values.shape + (1,) * (3 - values.ndim))
-    plane = nibabel.orientations.apply_orientation(values, turn).take(0, axis=across).T
-    if plane.dtype.names:
-        plane = np.stack([plane[channel] for channel in plane.dtype.names], -1)
-    return _Content(plane if across == 2 else plane[::-1], _fitted, spacing)
+    plane, spacing = plane_of(path)
+    return _Content(plane, fitted, spacing)
 
 
 def _nifti_header(path: str) -> _Header:
     volume = import_module("nibabel").load(path)
-    return _Header(_layout(volume).spacing, volume.get_data_dtype().kind in "iuf")
+    return _Header(layout_of(volume).spacing, volume.get_data_dtype().kind in "iuf")
 
 
-def _fitted(values: Values) -> Pixels:
+def fitted(values: Values) -> Pixels:
     """Show values as they are where they fill 0 to 255, else stretch them; alpha goes on black."""
     if values.ndim == 3 and values.shape[2] == 4:
-        values = _fitted(values[..., :3]) * (values[..., 3:] / 255.0)
+        values = fitted(values[..., :3]) * (values[..., 3:] / 255.0)
         return _bytes(values)
     if values.dtype == np.uint8:
         return values

@@ -51,6 +51,18 @@ def _medxpertqa() -> type[Published]:
     return MedXpertQa
 
 
+def _biomedparse() -> type[Published]:
+    from .biomedparse import BiomedParse
+
+    return BiomedParse
+
+
+def _msd() -> type[Published]:
+    from .msd import Msd
+
+    return Msd
+
+
 PUBLISHED: dict[str, Callable[[], type[Published]]] = {
     "vqa-rad": _vqa_rad,
     "slake": _slake,
@@ -59,6 +71,8 @@ PUBLISHED: dict[str, Callable[[], type[Published]]] = {
     "omnimedvqa": _omnimedvqa,
     "mmmu": _mmmu,
     "medxpertqa-mm": _medxpertqa,
+    "biomedparse-data": _biomedparse,
+    "msd": _msd,
 }
 
 __all__ = ["PUBLISHED", "Published"]

@@ -85,13 +85,6 @@ class FilePicture:
         """What it shares with copies of itself."""
         return edges_of_file(self.path).identity
 
-    @property
-    def size(self) -> Size:
-        """``(width, height)``, upright, of a picture's header alone."""
-        with Image.open(self.path) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5
-            return image.size[::-1] if turned else image.size
-
 
 @dataclass(frozen=True)
 class MaskFile:
@@ -149,3 +142,13 @@ def edges_of_file(path: str) -> Edges:
         length = file.seek(0, os.SEEK_END)
         file.seek(max(0, length - EDGE))
         return Edges(head, file.read(), length)
+
+
+def size_of(path: str) -> Size | None:
+    """Return ``(width, height)``, upright, by a picture's header alone; None where there is no readable one."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) >= 5
+            return image.size[::-1] if turned else image.size
+    except (OSError, ValueError):
+        return None

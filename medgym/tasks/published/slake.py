@@ -16,13 +16,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ...core.errors import InputError
-from ...core.geometry import Box, Size, area, intersect
+from ...core.geometry import Box, area, intersect
 from ...core.task import Kind
 from ..readers import read_labels
 from .asked import NO_ANSWER, NO_QUESTION, free, text_of
 from .card import Card
 from .files import Row, json_of, rows_of
-from .pictures import FilePicture, Labelled
+from .pictures import FilePicture, Labelled, size_of
 from .source import Draft, Published
 
 FILES = {"train": ("train.json",), "validation": ("validation.json", "validate.json"), "test": ("test.json",)}
@@ -155,7 +155,7 @@ def _structures(image: str, names: tuple[tuple[int, str], ...]) -> _Found:
         labels = read_labels(path)
     except InputError:
         return _Found({}, "the mask cannot be read")
-    if _size(image) != labels.shape[::-1]:
+    if size_of(image) != labels.shape[::-1]:
         return _Found({}, "the mask has another size than its image")
     values: dict[str, tuple[int, ...]] = {}
     present = set(np.unique(labels).tolist()) - {0}
@@ -168,7 +168,7 @@ def _structures(image: str, names: tuple[tuple[int, str], ...]) -> _Found:
 @lru_cache(maxsize=2048)
 def _boxes(image: str) -> _Found:
     """Return the boxes of an image, cut to it."""
-    path, size = os.path.join(os.path.dirname(image), "detection.json"), _size(image)
+    path, size = os.path.join(os.path.dirname(image), "detection.json"), size_of(image)
     if not os.path.isfile(path) or size is None:
         return _Found({})
     try:
@@ -186,11 +186,3 @@ def _boxes(image: str) -> _Found:
         else:
             fault = "a box is empty or outside its image"
     return _Found(boxes, fault)
-
-
-def _size(image: str) -> Size | None:
-    """Read an image's size from its header; None where there is no readable one, which is told of it elsewhere."""
-    try:
-        return FilePicture(image).size
-    except (OSError, ValueError):
-        return None

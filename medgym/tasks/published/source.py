@@ -202,15 +202,15 @@ def _here(source: Published, split: str, group: str) -> bool:
     """Whether a group belongs to a split where splits are cut by us."""
     if ALL in source.own:
         low, high = SHARES[split]
-        return low <= _share(group) < high
+        return low <= share(group) < high
     if "validation" in source.own or not source.holds_out or split == "test":
         return True
-    return (_share(group) < HELD_OUT) == (split == "validation")
+    return (share(group) < HELD_OUT) == (split == "validation")
 
 
-def _share(group: str) -> float:
+def share(name: str) -> float:
     """Map a name to 0 to 1, evenly, and the same everywhere."""
-    return int.from_bytes(hashlib.blake2b(group.encode(), digest_size=6).digest()) / (1 << 48)
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / (1 << 48)
 
 
 def _fault(draft: Draft, keys: set[str]) -> str:

@@ -192,6 +192,57 @@ def medxpertqa(folder: Path) -> Path:
     return folder
 
 
+def biomedparse(folder: Path) -> Path:
+    number = 300
+    for data, modality, site in (("LGG", "MRI-FLAIR", "brain"), ("amos22/CT", "CT", "abdomen")):
+        for split, count in (("train", 12), ("test", 2)):
+            for name in (split, f"{split}_mask"):
+                (folder / data / name).mkdir(parents=True)
+            for case in range(count):
+                number += 1
+                stem = f"{split}_{data.replace('/', '-')}_{'abcdefghijkl'[case]}_{case:03}_{modality}_{site}"
+                Image.fromarray(pixels(number)).save(folder / data / split / f"{stem}.png")
+                for place, target in enumerate(("lower-grade+glioma", "tumor")[: 1 + case % 2]):
+                    mask = np.zeros((48, 64), np.uint8)
+                    mask[5 + place : 20, 8:30] = 255
+                    Image.fromarray(mask).save(folder / data / f"{split}_mask" / f"{stem}_{target}.png")
+    return folder
+
+
+def volume(path: Path, values: np.ndarray, affine: Sequence[float] = (-1, -1, 1, 1)) -> None:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.Nifti1Image(values, np.diag(affine)).to_filename(path)
+
+
+def msd(folder: Path) -> Path:
+    home = folder / "Task03_Liver"
+    pairs = []
+    for case in range(24):
+        rng = np.random.default_rng(case)
+        labels = np.zeros((40, 30, 9), np.uint8)
+        labels[5:20, 4:16, 2:7] = 1
+        labels[3:24, 3:20, 4 + case % 2] = 1
+        if case % 3:
+            labels[8:12, 6:9, 5] = 2
+        scan = (labels * 100 + rng.integers(0, 40, labels.shape) - 50).astype(np.int16)
+        for kind, values in (("imagesTr", scan), ("labelsTr", labels)):
+            volume(home / kind / f"liver_{case}.nii.gz", values, ((-1, -1, 1, 1), (1, 1, -1, 1))[case % 2])
+        pairs.append({"image": f"./imagesTr/liver_{case}.nii.gz", "label": f"./labelsTr/liver_{case}.nii.gz"})
+    about = {
+        "name": "Liver",
+        "tensorImageSize": "3D",
+        "modality": {"0": "CT"},
+        "labels": {"0": "background", "1": "liver", "2": "cancer"},
+        "numTraining": len(pairs),
+        "training": pairs,
+        "test": ["./imagesTs/liver_99.nii.gz"],
+    }
+    (home / "dataset.json").write_text(json.dumps(about))
+    return folder
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
     "vqa-rad": vqa_rad,
     "path-vqa": path_vqa,
@@ -200,6 +251,8 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "omnimedvqa": omnimedvqa,
     "mmmu": mmmu,
     "medxpertqa-mm": medxpertqa,
+    "biomedparse-data": biomedparse,
+    "msd": msd,
 }
 
 

@@ -75,8 +75,7 @@ def test_images_travel_to_other_processes_without_the_truth(name: str, sample: S
         again = pickle.loads(bytes_of)
         assert again.images[0].digest == task.images[0].digest
         for image in task.images:
-            assert b"Truth" not in pickle.dumps(image)
-            assert b"Task" not in pickle.dumps(image)
+            assert b"core.task" not in pickle.dumps(image)
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
@@ -332,3 +331,102 @@ def test_a_file_that_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
     for name in ("slake", "pmc-vqa", "omnimedvqa", "medxpertqa-mm"):
         with pytest.raises(InputError, match="To get it:\n  hf download"):
             load_tasks(f"{name}:path={tmp_path}", "test")
+
+
+def test_msd_shows_the_slice_where_a_structure_is_largest_and_some_without_it(sample: Sample) -> None:
+    source = load_tasks(f"msd:path={sample('msd')},absent=1", "train")
+    tasks = {task.id.removeprefix("msd/Task03_Liver/"): task for task in (source[i] for i in range(len(source)))}
+    largest = truth_of(tasks["liver_1/liver"]).mask
+    assert largest is not None
+    assert (largest.size, largest.area) == ((40, 30), 21 * 17 - 4 * 3)
+    for name, task in tasks.items():
+        mask = truth_of(task).mask
+        assert mask is not None
+        values = task.images[0].values
+        assert values is not None
+        case, target, *absent = name.split("/")
+        without = bool(absent) or (target == "cancer" and int(case.split("_")[1]) % 3 == 0)
+        assert bool(mask.area) != without, name
+        # The scan is 100 for each label and noise: a mask turned another way than its image would not fit.
+        label = 1 if target == "liver" else 2
+        assert (mask.bits() == ((values > 100 * label - 51) & (values < 100 * label - 9))).all(), name
+        assert (task.meta["patient"], task.images[0].unit) == (case, "HU")
+
+
+def test_msd_is_shown_as_a_nifti_file_is(tmp_path: Path) -> None:
+    """Axial slices are seen from below: the patient's right is on the image's left, anterior on top."""
+    from .samples import volume
+
+    scan, labels = np.zeros((6, 4, 3), np.int16), np.zeros((6, 4, 3), np.uint8)
+    scan[0, 0, 1], labels[0, 0, 1] = 900, 1
+    for affine in ((-1, -1, 1, 1), (1, 1, 1, 1)):
+        home = tmp_path / str(affine[0])
+        for kind, values in (("imagesTr", scan), ("labelsTr", labels)):
+            volume(home / kind / "case_0.nii.gz", values, affine)
+        about = {"labels": {"1": "dot"}, "modality": {"0": "CT"}, "name": "dots"}
+        pair = {"image": "./imagesTr/case_0.nii.gz", "label": "./labelsTr/case_0.nii.gz"}
+        (home / "dataset.json").write_text(json.dumps({**about, "training": [pair]}))
+        split = next(split for split in SPLITS if splits_of("msd", home).get(split))
+        mask = truth_of(load_tasks(f"msd:path={home},absent=0", split)[0]).mask
+        assert mask is not None
+        # NIfTI's axes run to the right, front and top: with negative ones the first voxel is right and in front.
+        assert mask.box == ((0, 0, 1, 1) if affine[0] < 0 else (5, 3, 6, 4))
+
+
+def spoil(folder: Path, case: str) -> None:
+    name = "train_LGG_a_000_MRI-FLAIR_brain"
+    mask = folder / "LGG" / "train_mask" / f"{name}_lower-grade+glioma.png"
+    if case == "size":
+        Image.fromarray(np.ones((9, 9), np.uint8)).save(mask)
+    elif case == "unreadable":
+        mask.write_bytes(b"no mask")
+    elif case == "name":
+        mask.rename(mask.with_name("glioma.png"))
+    elif case == "image":
+        (folder / "LGG" / "train" / f"{name}.png").unlink()
+    else:
+        Image.fromarray(np.zeros((48, 64), np.uint8)).save(mask)
+
+
+@pytest.mark.parametrize(
+    ("case", "left_out"),
+    [
+        ("size", {"the mask has another size than its image": 1}),
+        ("unreadable", {"the mask cannot be read": 1}),
+        ("name", {"the mask's name is not <image>_<modality>_<site>_<target>.png": 1}),
+        ("image", {"the image is missing": 1}),
+        ("empty", {}),
+    ],
+)
+def test_masks_that_cannot_be_used_are_counted(
+    case: str, left_out: dict[str, int], sample: Sample, tmp_path: Path
+) -> None:
+    path = copied(sample("biomedparse-data"), tmp_path / "biomedparse-data")
+    spoil(path, case)
+    source = load_tasks(f"biomedparse-data:path={path},only=LGG,published=true", "train")
+    assert source.left_out == left_out  # type: ignore[attr-defined]
+    contract.check_tasks(source, most=100)
+    first = truth_of(source[0])
+    assert first.mask is not None
+    assert bool(first.mask.area) == (case != "empty")
+
+
+@pytest.mark.parametrize("spoiled", ["scan", "labels", "shape", "card"])
+def test_volumes_that_cannot_be_used_are_counted(spoiled: str, sample: Sample, tmp_path: Path) -> None:
+    from .samples import volume
+
+    path = copied(sample("msd"), tmp_path / "msd")
+    home = path / "Task03_Liver"
+    if spoiled == "card":
+        (home / "dataset.json").write_text(json.dumps({"labels": {"1": "liver"}}))
+        with pytest.raises(InputError, match=r"dataset\.json: expected labels, training and modality"):
+            load_tasks(f"msd:path={path}", "train")
+        return
+    if spoiled == "shape":
+        volume(home / "labelsTr" / "liver_1.nii.gz", np.ones((4, 4, 4), np.uint8))
+    else:
+        (home / {"scan": "imagesTr", "labels": "labelsTr"}[spoiled] / "liver_1.nii.gz").write_bytes(b"no volume")
+    source = load_tasks(f"msd:path={path},absent=0", "train")
+    reason = "the mask has another size than its image" if spoiled == "shape" else UNREADABLE
+    assert source.left_out == {reason: 2}  # type: ignore[attr-defined]
+    contract.check_tasks(source, most=100)

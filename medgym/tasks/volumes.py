@@ -1,0 +1,80 @@
+"""Slices of NIfTI volumes as a radiologist sees them: patient's right on the left, anterior or superior on top.
+
+Slices are numbered from the patient's inferior end (of a sagittal or coronal plane, from where it is cut).
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Spacing = tuple[float, float]
+Values = NDArray[Any]
+MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+
+
+class Layout(NamedTuple):
+    """How a volume is shown: `turn` takes its axes to left, posterior and superior; `across` is sliced."""
+
+    turn: NDArray[Any]
+    across: int
+    spacing: Spacing | None
+
+    @property
+    def axis(self) -> int:
+        """Which of the file's axes is sliced; one that it may lack."""
+        return int(list(self.turn[:, 0]).index(self.across))
+
+
+def layout_of(volume: Any) -> Layout:
+    """Tell how a volume of nibabel's is shown."""
+    axes = import_module("nibabel").orientations
+    turn = axes.ornt_transform(axes.io_orientation(volume.affine), axes.axcodes2ornt("LPS"))
+    shape, zooms = [1, 1, 1], [0.0, 0.0, 0.0]
+    unit = MILLIMETRES.get(volume.header.get_xyzt_units()[0], 1.0)
+    for axis, (count, zoom) in enumerate(zip(volume.shape[:3], volume.header.get_zooms(), strict=False)):
+        shape[int(turn[axis, 0])], zooms[int(turn[axis, 0])] = count, round(float(zoom) * unit, 6)
+    # A single sagittal or coronal slice is shown as it is, not as a line of it.
+    across = shape.index(1) if 1 in shape[:2] and shape[2] != 1 else 2
+    x, y = (zoom for axis, zoom in enumerate(zooms) if axis != across)
+    return Layout(turn, across, (x, y) if min(x, y) > 0 else None)
+
+
+def plane_of(path: str | Path, number: int | None = None, channel: int | None = None) -> tuple[Values, Spacing | None]:
+    """Read a slice as it is shown, ``(H, W)`` or ``(H, W, 3)``, and millimetres a pixel, ``(x, y)``.
+
+    Args:
+        path: of the volume.
+        number: of the slice; the middle one where it is not given.
+        channel: of the fourth axis; the middle one where it is not given.
+    """
+    nibabel = import_module("nibabel")
+    volume = nibabel.load(path)
+    turn, across, spacing = layout = layout_of(volume)
+    rest = [count // 2 for count in volume.shape[3:]]
+    if rest and channel is not None:
+        rest[0] = channel
+    where: list[Any] = [slice(None)] * min(3, volume.ndim) + rest
+    if layout.axis < volume.ndim:
+        count = volume.shape[layout.axis]
+        shown = count // 2 if number is None else number
+        at = shown if turn[layout.axis, 1] > 0 else count - 1 - shown
+        where[layout.axis] = slice(at, at + 1)
+    # Only this slice is read, and a plane gets the axes that it lacks.
+    values = np.asarray(volume.dataobj[tuple(where)])
+    values = values.reshape(values.shape + (1,) * (3 - values.ndim))
+    plane = nibabel.orientations.apply_orientation(values, turn).take(0, axis=across).T
+    if plane.dtype.names:
+        plane = np.stack([plane[channel] for channel in plane.dtype.names], -1)
+    return (plane if across == 2 else plane[::-1]), spacing
+
+
+def areas_of(path: str | Path) -> NDArray[np.int64]:
+    """Count the pixels of each label in each slice of a volume of labels: ``(slices, labels)``, as they are shown."""
+    volume = import_module("nibabel").load(path)
+    layout = layout_of(volume)
+    labels = np.rint(np.moveaxis(np.asanyarray(volume.dataobj), layout.axis, 0)).astype(np.uint8)
+    areas = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in labels])
+    return areas if layout.turn[layout.axis, 1] > 0 else areas[::-1]
