@@ -294,3 +294,16 @@ def test_a_recipe_of_ones_own_takes_a_component_of_ones_own(tmp_path: Path, play
     )
     recipe = load_recipe(str(tmp_path / "mine.toml"))
     assert recipe.score(play(task(Kind.CHOICE), RIGHT).trajectory()).values == {"brief": 3.0}
+
+
+def test_shared_words_are_paid_where_a_recipe_asks_for_it(play: Play, tmp_path: Path) -> None:
+    """Papers that score open answers by F1 can be followed; all other answers keep their worth."""
+    (tmp_path / "f1.toml").write_text('about = "F1 of words."\nsource = "own"\n[[component]]\nname = "answer_f1"\n')
+
+    def paid(kind: Kind, words: str, **truth: str) -> float:
+        return earned(str(tmp_path / "f1.toml"), play(task(kind, **truth), answer(words)).trajectory())
+
+    assert paid(Kind.OPEN, "upper lobe", answer="right upper lobe") == 0.8
+    assert earned("ophiuchus", play(task(Kind.OPEN, answer="right upper lobe"), answer("upper lobe")).trajectory()) == 1
+    assert (paid(Kind.CHOICE, "B"), paid(Kind.CHOICE, "A"), paid(Kind.YES_NO, "yes")) == (1, 0, 1)
+    assert earned(str(tmp_path / "f1.toml"), play(task(Kind.OPEN), "liver").trajectory()) == 0

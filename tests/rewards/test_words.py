@@ -2,8 +2,8 @@
 
 import pytest
 
-from medgym.core.task import Kind, truth_of
-from medgym.rewards.words import agrees, chosen, plain
+from medgym.core.task import Kind, Truth, truth_of
+from medgym.rewards.words import agrees, chosen, plain, shared_words
 from tests.conftest import task
 
 OPTIONS = ("spleen", "liver tumor", "kidney")
@@ -96,3 +96,10 @@ def test_a_number_may_carry_the_unit_asked_for(said: str, unit: str) -> None:
 def test_case_punctuation_and_articles_do_not_matter() -> None:
     assert plain("  The  Left-Kidney!") == "left kidney"
     assert plain("a") == "a"
+
+
+@pytest.mark.parametrize(("said", "shared"), [("Right upper lobe.", 1), ("the right lobe", 0.8), ("lobe lobe lobe", 1 / 3),
+    ("left lung", 0), ("", 0), ("hepar", 1)])  # fmt: skip
+def test_open_answers_share_words_each_counted_once_a_time(said: str, shared: float) -> None:
+    truth = Truth("right upper lobe", ("hepar",))
+    assert shared_words(said, truth) == pytest.approx(shared)
