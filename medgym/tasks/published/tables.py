@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ...core.errors import InputError
@@ -61,9 +62,32 @@ class Cell:
 
     def _buffer(self) -> memoryview:
         """Return the encoded bytes where they lie; none where the cell is empty."""
-        cell = opened(self.place, self.config)[self.split].column(self.column)[self.row]
-        held = cell["bytes"] if cell.is_valid else cell
-        return memoryview(held.as_buffer()) if held.is_valid else memoryview(b"")
+        return _column(self.place, self.config, self.split, self.column).at(self.row)
+
+
+class _Column:
+    """Encoded images, each a view of the mapped file: Arrow's own scalars copy them whole."""
+
+    def __init__(self, column: Any) -> None:
+        self._chunks = [(chunk.is_valid().to_numpy(False), chunk.field("bytes")) for chunk in column.chunks]
+        self._starts = np.cumsum([0, *(len(valid) for valid, _ in self._chunks)])
+
+    def at(self, row: int) -> memoryview:
+        """Return the bytes of a row."""
+        chunk = int(np.searchsorted(self._starts, row, "right")) - 1
+        valid, encoded = self._chunks[chunk]
+        place = int(row - self._starts[chunk])
+        _, offsets, data = encoded.buffers()
+        if not valid[place] or data is None:
+            return memoryview(b"")
+        wide = import_module("pyarrow").types.is_large_binary(encoded.type)
+        ends = np.frombuffer(offsets, np.int64 if wide else np.int32)[encoded.offset + place :][:2]
+        return memoryview(data)[ends[0] : ends[1]]
+
+
+@lru_cache(maxsize=64)
+def _column(place: Place, config: str, split: str, name: str) -> _Column:
+    return _Column(opened(place, config)[split].column(name))
 
 
 class Table(Sequence[Row]):
@@ -135,7 +159,11 @@ def opened(place: Place, config: str = "") -> dict[str, Any]:
 
 
 def _from_hub(datasets: Any, hub: str, config: str) -> dict[str, Any]:
+    cached = os.path.join(str(datasets.config.HF_DATASETS_CACHE), f"{hub.split('/')[0]}___*")
     try:
+        if not glob.glob(cached):
+            # Loading tries again and again for half a minute; this asks once.
+            import_module("huggingface_hub").HfApi().dataset_info(hub, timeout=10)
         return dict(datasets.load_dataset(hub, config or None))
     except Exception as error:
         # Offline, unknown and gated end in a dozen classes of errors, by version.

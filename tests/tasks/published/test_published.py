@@ -81,11 +81,13 @@ def test_images_travel_to_other_processes_without_the_truth(name: str, sample: S
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_what_is_not_at_hand_says_how_to_get_it(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import datasets
+    import huggingface_hub
 
     def unreachable(*_: Any, **__: Any) -> None:
         raise ConnectionError("no way out")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
     monkeypatch.setenv("MEDGYM_DATA", str(tmp_path))
     card = PUBLISHED[name]().card
     split = "validation" if name == "mmmu" else "test"
@@ -430,3 +432,50 @@ def test_volumes_that_cannot_be_used_are_counted(spoiled: str, sample: Sample, t
     reason = "the mask has another size than its image" if spoiled == "shape" else UNREADABLE
     assert source.left_out == {reason: 2}  # type: ignore[attr-defined]
     contract.check_tasks(source, most=100)
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_keep_memory_flat(tmp_path: Path) -> None:
+    """A source holds which rows are tasks, and neither their images nor their texts."""
+    import tracemalloc
+
+    images = [encoded(n) for n in range(100)]
+    rows = [(images[n % 100], f"is structure {n} seen?", "yes" if n % 2 else f"nodule {n}") for n in range(10_000)]
+    source = load_tasks(f"vqa-rad:path={triplets(tmp_path / 'large', {'test': rows})}", "test")
+    assert len(source) == 10_000
+    for index in range(200):
+        source[index]
+    tracemalloc.start()
+    for index in range(200, len(source)):
+        source[index]
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1 << 20
+    assert peak < 4 << 20
+    assert source[9_999].question == "is structure 9999 seen?"
+
+
+def test_a_table_of_several_pieces_is_read_whole(tmp_path: Path) -> None:
+    """Tables saved in parts, or filtered before they were saved, hold the images of their own rows."""
+    import datasets
+
+    features = datasets.Features(
+        {"image": datasets.Image(), "question": datasets.Value("string"), "answer": datasets.Value("string")}
+    )
+    parts = [
+        datasets.Dataset.from_list(
+            [
+                {"image": encoded(n) if n % 3 else None, "question": f"{n}?", "answer": "yes"}
+                for n in range(first, last)
+            ],
+            features=features,
+        )
+        for first, last in ((0, 5), (5, 6), (6, 12))
+    ]
+    whole = datasets.concatenate_datasets(parts).filter(lambda row: row["question"] != "4?")
+    datasets.DatasetDict({"test": whole}).save_to_disk(str(tmp_path / "copy"))
+    source = load_tasks(f"vqa-rad:path={tmp_path / 'copy'}", "test")
+    assert source.left_out == {"the image is missing": 4}  # type: ignore[attr-defined]
+    for index in range(len(source)):
+        number = int(source[index].question[:-1])
+        assert (source[index].images[0].pixels == pixels(number)).all()
