@@ -90,9 +90,11 @@ class Msd(Published):
         unit_of = "HU" if unit.modality == "CT" else ""
         where = Slice(unit.scan, unit.labels, unit.label, unit.without, self._channel, unit_of)
         case, target = _case(unit.scan), dict(unit.names)[unit.label]
-        channel = f"/channel {self._channel}" if self._channel else ""
+        name = f"{unit.task}/{case}/{target}"
+        # A task's id is no secret: its number does not tell which of the two slices it is.
+        which = 1 + (unit.without != (share(f"id/{name}") < 0.5))
         return Draft(
-            f"{unit.task}/{case}/{target}{'/absent' if unit.without else ''}{channel}",
+            f"{name}/{which}{f'/channel {self._channel}' if self._channel else ''}",
             Kind.SEGMENTATION,
             f"Segment the {target} in this {unit.modality} slice ({unit.about}).",
             (where,),
