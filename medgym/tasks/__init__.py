@@ -1,4 +1,4 @@
-"""Where tasks come from: made phantoms, and records of real images."""
+"""Where tasks come from: made phantoms, published data sets, and records of real images."""
 
 from .sources import SOURCES, load_tasks
 

@@ -4,7 +4,8 @@
     imgs/xmlab1/source.jpg, mask.png, detection.json
 
 `mask.txt` names the numbers in the masks: a number and a name a line, in either order. `detection.json` is a list
-of ``{name: [x, y, width, height]}`` in pixels.
+of ``{name: [x, y, width, height]}`` in pixels. The forms of these two are nowhere written down: what does not fit them
+is left out and counted.
 """
 
 import os
@@ -180,9 +181,11 @@ def _boxes(image: str) -> _Found:
     for name, written in ((n, w) for entry in entries if isinstance(entry, dict) for n, w in entry.items()):
         numbers = isinstance(written, list) and len(written) == 4 and all(isinstance(v, (int, float)) for v in written)
         x, y, width, height = map(float, written if numbers else (0, 0, 0, 0))
-        box = intersect((x, y, x + width, y + height), (0.0, 0.0, *size))
-        if area(box) > 0:
+        whole = (x, y, x + width, y + height)
+        box = intersect(whole, (0.0, 0.0, *size))
+        # Corners taken for a width and a height would reach far beyond the image; then nothing is asked for.
+        if area(box) > 0 and area(whole) <= area(box) * 1.1:
             boxes[name.lower()] = (*boxes.get(name.lower(), ()), box)
         else:
-            fault = "a box is empty or outside its image"
+            fault = "a box is empty or reaches outside its image"
     return _Found(boxes, fault)

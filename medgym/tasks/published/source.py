@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-from ...core.errors import InputError, nearest
+from ...core.errors import InputError
 from ...core.geometry import Box, area, intersect
 from ...core.mask import Mask
 from ...core.task import SPLITS, Kind, Task, Truth
@@ -138,8 +138,10 @@ class Published(ABC):
 
     def _check_split(self, split: str, published: bool) -> None:
         has = [each for each in SPLITS if each in self.own]
+        if published and ALL in self.own:
+            raise InputError(f"{self.card.name} was published without splits; published=true has none to give")
         if published and split not in self.own:
-            raise InputError(f"{self.card.name} was published with {one_of(has) or 'no splits'}{nearest(split, has)}")
+            raise InputError(f"{self.card.name} was published with {one_of(has)}, not {split}")
         drawn = ALL in self.own or split in self.own or (split == "validation" and self.holds_out)
         if not drawn:
             raise InputError(f"{self.card.name} has no {split} split; it has {one_of(has)}")

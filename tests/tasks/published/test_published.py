@@ -255,7 +255,7 @@ def spoil_names(folder: Path) -> None:
 
 
 def spoil_boxes(folder: Path) -> None:
-    (folder / "detection.json").write_text(json.dumps([{"Liver": [900, 5, 20, 15]}, {"Lung": [2, 2, 5, 5]}]))
+    (folder / "detection.json").write_text(json.dumps([{"Liver": [40, 20, 60, 40]}, {"Lung": [2, 2, 5, 5]}]))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def spoil_boxes(folder: Path) -> None:
         (spoil_mask_size, {"the mask has another size than its image": 1}, 12),
         (spoil_mask, {"the mask cannot be read": 1}, 12),
         (spoil_names, {"mask.txt, which names what a mask shows, is missing": 2}, 10),
-        (spoil_boxes, {"a box is empty or outside its image": 1}, 13),
+        (spoil_boxes, {"a box is empty or reaches outside its image": 1}, 13),
     ],
 )
 def test_slake_counts_marks_that_cannot_be_used(
@@ -434,6 +434,32 @@ def test_volumes_that_cannot_be_used_are_counted(spoiled: str, sample: Sample, t
     reason = "the mask has another size than its image" if spoiled == "shape" else UNREADABLE
     assert source.left_out == {reason: 2}  # type: ignore[attr-defined]
     contract.check_tasks(source, most=100)
+
+
+def test_tables_come_from_the_hub_where_they_are_nowhere_else(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import datasets
+    import huggingface_hub
+
+    from medgym.tasks.published import source, tables
+
+    files = {split: str(sample("vqa-rad") / f"data/{split}-00000-of-00001.parquet") for split in ("train", "test")}
+    there = datasets.load_dataset("parquet", data_files=files)
+    monkeypatch.setenv("MEDGYM_DATA", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: None)
+    monkeypatch.setattr(datasets, "load_dataset", lambda hub, _: {"flaviagiammarino/vqa-rad": there}[hub])
+    try:
+        tasks = load_tasks("vqa-rad", "test")
+        assert (tasks[0].images[0].pixels == pixels(100)).all()
+    finally:
+        for cache in (tables.opened, tables._column, source._units, source._index):
+            cache.cache_clear()
+
+
+def test_a_data_set_without_splits_has_none_to_give(sample: Sample) -> None:
+    with pytest.raises(InputError, match="omnimedvqa was published without splits"):
+        load_tasks(f"omnimedvqa:path={sample('omnimedvqa')},published=true", "test")
 
 
 @pytest.mark.slow
