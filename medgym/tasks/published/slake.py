@@ -151,7 +151,7 @@ def _structures(image: str, names: tuple[tuple[int, str], ...]) -> _Found:
     if not os.path.isfile(path):
         return _Found({})
     if not names:
-        return _Found({}, "mask.txt, which names what a mask shows, is missing")
+        return _Found({}, "mask.txt, which names what a mask shows, is missing or of another form")
     try:
         labels = read_labels(path)
     except InputError:
@@ -163,7 +163,8 @@ def _structures(image: str, names: tuple[tuple[int, str], ...]) -> _Found:
     for number, name in names:
         if number in present:
             values[name] = (*values.get(name, ()), number)
-    return _Found({name: Labelled(path, numbers) for name, numbers in values.items()})
+    fault = "mask.txt names nothing of what the mask shows" if present and not values else ""
+    return _Found({name: Labelled(path, numbers) for name, numbers in values.items()}, fault)
 
 
 @lru_cache(maxsize=2048)

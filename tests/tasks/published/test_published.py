@@ -254,6 +254,10 @@ def spoil_names(folder: Path) -> None:
     (folder.parents[1] / "mask.txt").unlink()
 
 
+def spoil_numbers(folder: Path) -> None:
+    Image.fromarray(np.full((48, 64), 9, np.uint8)).save(folder / "mask.png")
+
+
 def spoil_boxes(folder: Path) -> None:
     (folder / "detection.json").write_text(json.dumps([{"Liver": [40, 20, 60, 40]}, {"Lung": [2, 2, 5, 5]}]))
 
@@ -263,7 +267,8 @@ def spoil_boxes(folder: Path) -> None:
     [
         (spoil_mask_size, {"the mask has another size than its image": 1}, 12),
         (spoil_mask, {"the mask cannot be read": 1}, 12),
-        (spoil_names, {"mask.txt, which names what a mask shows, is missing": 2}, 10),
+        (spoil_names, {"mask.txt, which names what a mask shows, is missing or of another form": 2}, 10),
+        (spoil_numbers, {"mask.txt names nothing of what the mask shows": 1}, 12),
         (spoil_boxes, {"a box is empty or reaches outside its image": 1}, 13),
     ],
 )
