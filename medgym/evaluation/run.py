@@ -45,7 +45,7 @@ class RunConfig:
     Attributes:
         env: the id of the environment.
         agent: the name of an agent, its card's path, or ``file.py:Class``.
-        episodes: how many tasks, from index 0; None for all of a finite source, at most 100.
+        episodes: how many tasks, from index 0; None for all of a benchmark, or else at most 100.
         seed: of a made task source and of the agent.
         settings: arguments of ``gym.make`` that differ from the environment's card.
         suite: the benchmark that it is of, or empty.
@@ -212,7 +212,7 @@ def _make(config: RunConfig) -> tuple[Any, Scenario, Agent]:
 
 def _count(config: RunConfig, available: int) -> int:
     if config.episodes is None:
-        return min(available, 100)
+        return available if config.suite else min(available, 100)
     if not 1 <= config.episodes <= available:
         raise InputError(f"episodes is from 1 to {available}, the number of tasks there are, not {config.episodes}")
     return config.episodes
