@@ -62,11 +62,12 @@ class Batcher:
 
     async def _drain(self) -> None:
         while self._queue:
-            batch, size = [self._queue.popleft()], len(self._queue[0].prompts) if self._queue else 0
-            while self._queue and sum(len(each.prompts) for each in batch) + size <= self.together:
+            batch: list[_Waiting] = []
+            count = 0
+            while self._queue and (not batch or count + len(self._queue[0].prompts) <= self.together):
                 batch.append(self._queue.popleft())
-                size = len(self._queue[0].prompts) if self._queue else 0
-            self.waiting -= sum(len(each.prompts) for each in batch)
+                count += len(batch[-1].prompts)
+            self.waiting -= count
             # Who gave up waiting is not worked for.
             await self._answer([each for each in batch if not each.answers.done()])
 
