@@ -20,8 +20,8 @@ class VqaRad(Published):
         (Kind.YES_NO, Kind.OPEN, Kind.NUMBER),
         ("CT", "MRI", "X-ray"),
         "2,244 questions on 314 images",
-        "train 1,793 and test 451 as published, which share images: here train leaves out the questions on images "
-        "that test has, and validation is a tenth of train's images; published=true undoes both",
+        "train 1,793 and test 451 as published; here train leaves out the questions on images that test has too, and "
+        "validation is a tenth of train's images; published=true undoes both",
         "CC0 1.0",
         "Lau et al., A dataset of clinically generated visual questions and answers about radiology images, "
         "Scientific Data 2018",
