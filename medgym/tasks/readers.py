@@ -61,23 +61,24 @@ class _Content(NamedTuple):
 
 
 class _Header(NamedTuple):
-    """What is known of a scan before it is decoded; `measured` says whether there are stored values."""
+    """What is known of a scan before it is decoded; `measured`: whether there are stored values; `slices`: how many."""
 
     spacing: Spacing | None = None
     measured: bool = False
     unit: str = ""
     inverted: bool = False
+    slices: int = 1
 
 
-def read_image(path: str | Path) -> Reading:
-    """Read an image file.
+def read_image(path: str | Path, number: int | None = None) -> Reading:
+    """Read an image file; of several slices or frames the one of that number, from 0, or the middle one.
 
     Raises:
         InputError: where it is missing, empty, damaged, too large or of another format; names the file.
     """
 
     def read() -> Reading:
-        content = _CONTENT[found](path)
+        content = _CONTENT[found](path, number)
         pixels = np.ascontiguousarray(content.show(content.values))
         return Reading(pixels, content.spacing, content.modality)
 
@@ -101,21 +102,25 @@ def decode_picture(data: bytes, most_pixels: int) -> Pixels:
     return guarded(f"{len(data)} bytes", "picture", read)
 
 
-def open_image(path: str | Path) -> SourceImage:
+def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     """Return an image that is decoded when looked at; only the header of a DICOM or NIfTI is read now.
+
+    Of several slices or frames it is the one of that number, from 0, or the middle one.
 
     Raises:
         InputError: where there is no such file or its header is damaged; looking at it raises for the rest.
     """
     found, absolute = _format(path), os.path.abspath(path)
-    header = guarded(path, found, lambda: _HEADER[found](absolute)) if found in _HEADER else _Header()
+    header = guarded(path, found, lambda: _HEADER[found](absolute, number)) if found in _HEADER else _Header()
+    if number is not None and not 0 <= number < header.slices:
+        raise InputError(f"{path}: there is no slice {number}; expected one from 0 to {header.slices - 1}")
     facts = os.stat(absolute)
-    key = ("file", absolute, facts.st_mtime_ns, facts.st_size)
-    stored = partial(_stored, absolute) if header.measured else None
-    return SourceImage(key, partial(_pixels, absolute), header.spacing, stored, header.unit, header.inverted)
+    key = ("file", absolute, number, facts.st_mtime_ns, facts.st_size)
+    stored = partial(_stored, absolute, number) if header.measured else None
+    return SourceImage(key, partial(_pixels, absolute, number), header.spacing, stored, header.unit, header.inverted)
 
 
-def read_mask(path: str | Path, size: Size) -> Mask:
+def read_mask(path: str | Path, size: Size, number: int | None = None) -> Mask:
     """Read the mask of an image of `size`, ``(width, height)``: whatever is above half of the file's maximum.
 
     So a mask coded 0/1 reads as one coded 0/255 does, and one of zeros is empty. Where transparency varies,
@@ -125,7 +130,7 @@ def read_mask(path: str | Path, size: Size) -> Mask:
         InputError: as `read_image`, and where the mask's size is not the image's.
     """
     found = _format(path)
-    values = guarded(path, found, lambda: _plane(_CONTENT[found](path).values))
+    values = guarded(path, found, lambda: _plane(_CONTENT[found](path, number).values))
     height, width = values.shape
     if (width, height) != tuple(size):
         raise InputError(
@@ -149,15 +154,15 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     return guarded(path, _format(path), read)
 
 
-def _pixels(path: str) -> Pixels:
-    return read_image(path).pixels
+def _pixels(path: str, number: int | None) -> Pixels:
+    return read_image(path, number).pixels
 
 
-def _stored(path: str) -> Values:
+def _stored(path: str, number: int | None) -> Values:
     """Read what was measured, ``(H, W)``."""
 
     def read() -> Values:
-        content = _CONTENT[found](path)
+        content = _CONTENT[found](path, number)
         return content.rescaled(content.values)
 
     found = _format(path)
@@ -216,7 +221,7 @@ def guarded(path: str | Path, found: str, read: Callable[[], T]) -> T:
         raise InputError(f"{path}: damaged, cut short or in an unknown coding; expected {whole}") from error
 
 
-def _picture(path: str | Path) -> _Content:
+def _picture(path: str | Path, _number: int | None) -> _Content:
     # By path, Pillow maps an uncompressed TIFF into memory and garbles it where its tag says to turn it.
     with open(path, "rb") as file, Image.open(file, formats=PICTURES) as image:
         if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
@@ -232,10 +237,11 @@ def _upright(image: Image.Image) -> Values:
     return np.asarray(upright)
 
 
-def _dicom(path: str | Path) -> _Content:
+def _dicom(path: str | Path, number: int | None) -> _Content:
     pydicom = import_module("pydicom")
-    dataset = _framed(pydicom.dcmread(path))
-    values = pydicom.pixels.pixel_array(dataset, index=_middle_frame(dataset))
+    dataset = pydicom.dcmread(path)
+    number = _frames(dataset) // 2 if number is None else number
+    values = pydicom.pixels.pixel_array(_framed(dataset, number), index=number)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = pydicom.pixels.apply_color_lut(values, dataset)
     show = partial(_windowed, dataset=dataset) if values.ndim == 2 else fitted
@@ -243,15 +249,15 @@ def _dicom(path: str | Path) -> _Content:
     return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
 
 
-def _middle_frame(dataset: Any) -> int:
-    return int(dataset.get("NumberOfFrames") or 1) // 2
+def _frames(dataset: Any) -> int:
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
-def _framed(dataset: Any) -> Any:
-    """Put what an enhanced DICOM says of its middle frame where a plain one says it of the whole."""
+def _framed(dataset: Any, number: int) -> Any:
+    """Put what an enhanced DICOM says of a frame where a plain one says it of the whole."""
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
     own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-    for groups in (*shared, *own[_middle_frame(dataset) :][:1]):
+    for groups in (*shared, *own[number:][:1]):
         for name in MACROS:
             for item in list(groups.get(name) or [])[:1]:
                 dataset.update(item)
@@ -288,24 +294,28 @@ def _pixel_spacing(dataset: Any) -> Spacing | None:
     return (found[1], found[0]) if len(found) == 2 and min(found) > 0 else None
 
 
-def _dicom_header(path: str) -> _Header:
-    dataset = _framed(import_module("pydicom").dcmread(path, stop_before_pixels=True))
+def _dicom_header(path: str, number: int | None) -> _Header:
+    dataset = import_module("pydicom").dcmread(path, stop_before_pixels=True)
+    count = _frames(dataset)
+    dataset = _framed(dataset, count // 2 if number is None else number)
     photometric = str(dataset.get("PhotometricInterpretation") or "")
     # A secondary capture of a CT says CT too, but has grey levels and no rescaling.
     rescaled = dataset.get("RescaleIntercept") is not None and str(dataset.get("RescaleType") or "HU") == "HU"
     unit = "HU" if rescaled and dataset.get("Modality") == "CT" else ""
     grey = photometric.startswith("MONOCHROME")
-    return _Header(_pixel_spacing(dataset), grey, unit if grey else "", photometric == "MONOCHROME1")
+    return _Header(_pixel_spacing(dataset), grey, unit if grey else "", photometric == "MONOCHROME1", count)
 
 
-def _nifti(path: str | Path) -> _Content:
-    plane, spacing = plane_of(path)
+def _nifti(path: str | Path, number: int | None) -> _Content:
+    plane, spacing = plane_of(path, number)
     return _Content(plane, fitted, spacing)
 
 
-def _nifti_header(path: str) -> _Header:
+def _nifti_header(path: str, _number: int | None) -> _Header:
     volume = import_module("nibabel").load(path)
-    return _Header(layout_of(volume).spacing, volume.get_data_dtype().kind in "iuf")
+    layout = layout_of(volume)
+    count = volume.shape[layout.axis] if layout.axis < volume.ndim else 1
+    return _Header(layout.spacing, volume.get_data_dtype().kind in "iuf", slices=count)
 
 
 def fitted(values: Values) -> Pixels:
@@ -338,9 +348,9 @@ def _bytes(exact: NDArray[np.float64]) -> Pixels:
     return np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
 
 
-_CONTENT: dict[str, Callable[[str | Path], _Content]] = {
+_CONTENT: dict[str, Callable[[str | Path, int | None], _Content]] = {
     "picture": _picture,
     "dicom": _dicom,
     "nifti": _nifti,
 }
-_HEADER: dict[str, Callable[[str], _Header]] = {"dicom": _dicom_header, "nifti": _nifti_header}
+_HEADER: dict[str, Callable[[str, int | None], _Header]] = {"dicom": _dicom_header, "nifti": _nifti_header}

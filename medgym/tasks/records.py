@@ -45,6 +45,7 @@ class Records:
         loose = [record.named for record in records if not record.split]
         if splits and loose:
             raise InputError(f"{loose[0]}: split is missing, but others name one; expected {one_of(SPLITS)}")
+        _check_disjoint(records)
         served = [record for record in records if record.split in ("", self.split)]
         self._records = [record for record in served if record.task.kind in kinds]
         if not self._records:
@@ -74,7 +75,7 @@ class Records:
 def _made(record: Record, split: str, index: int) -> Task:
     """Read a record's files; held, so that masks are read once."""
     try:
-        images = tuple(open_image(path) for path in record.images)
+        images = tuple(open_image(path, None if i else record.slice) for i, path in enumerate(record.images))
         # A size needs the pixels: so a damaged image is found here, where its record can be named.
         sizes = [image.size for image in images]
         truth = _completed(record, sizes[0])
@@ -90,13 +91,37 @@ def _completed(record: Record, size: Size) -> Truth:
     if not all(map(area, boxes)):
         raise InputError(f"a box lies outside the image; expected boxes within {size[0]}x{size[1]} pixels")
     segmentation = record.task.kind is Kind.SEGMENTATION
-    if not record.masks and not segmentation:
+    structures = _structures(record, size)
+    if not structures and not segmentation:
         return replace(truth, boxes=boxes)
-    bits = [read_mask(path, size).bits() for path in record.masks]
-    mask = Mask.of(np.any(bits, axis=0)) if bits else Mask.empty(size)
+    mask = structures.get(record.target, Mask.empty(size))
     evidence = boxes or ((mask.box,) if mask.box else ())
     asked = mask if segmentation else None
-    return replace(truth, mask=asked, boxes=evidence, structures={record.target: mask})
+    return replace(truth, mask=asked, boxes=evidence, structures=structures or {record.target: mask})
+
+
+def _structures(record: Record, size: Size) -> dict[str, Mask]:
+    """Return the masks that a record has or names the files of, by what they show."""
+    for name, mask in record.held.items():
+        if mask.size != tuple(size):
+            sizes = f"{mask.size[0]}x{mask.size[1]} and its image {size[0]}x{size[1]} pixels"
+            raise InputError(f"masks, {name!r}: the mask is {sizes}; expected the same size")
+    if not record.masks:
+        return dict(record.held)
+    bits = [read_mask(path, size, record.slice).bits() for path in record.masks]
+    return {record.target: Mask.of(np.any(bits, axis=0))}
+
+
+def _check_disjoint(records: Iterable[Record]) -> None:
+    """Refuse a patient or a study with images in two splits."""
+    for whose in ("patient", "study"):
+        places: dict[str, Record] = {}
+        for record in records:
+            name = record.task.meta.get(whose)
+            other = places.setdefault(str(name), record) if name is not None else record
+            if other.split != record.split:
+                splits = f"{record.split} here and {other.split} in {other.named}"
+                raise InputError(f"{record.named}: its {whose} is in two splits, {splits}; expected one")
 
 
 def _facts(path: str | Path) -> tuple[str, int, int]:

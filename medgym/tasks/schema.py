@@ -9,8 +9,11 @@
 | answer | a letter or an option's text; yes or no; words, or a list of words as right; a number |
 | image_path | a path, or a list of them |
 | mask_path | a path, or a list of them to unite; of the first image; white or 1 is inside |
+| masks | instead of files: by the name of each structure of the first image, COCO's run lengths of its mask |
+| slice | which slice of a volume, or frame, the first image is, from 0; default: the middle one |
 | boxes, bbox | ``[x1, y1, x2, y2]``, or a list of them; first image's pixels, upper bound excluded |
-| target | what the mask shows; else taken from the question |
+| target | what the mask shows, or which of the masks is asked for; else taken from the question |
+| patient, study | whose images these are; no patient or study is in two splits |
 | split | train, validation or test; named by every record or by none |
 | modality, unit, tolerance, source, max_steps, data_type | optional |
 
@@ -21,14 +24,15 @@ not shown.
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, FiniteFloat, StringConstraints, ValidationError
 
 from ..core.errors import InputError, nearest
 from ..core.geometry import area
+from ..core.mask import Mask
 from ..core.task import SPLITS, Kind, Task, Truth
 
 TYPES = {
@@ -56,7 +60,7 @@ FORMS = {
     Kind.NUMBER: "a number",
     Kind.SEGMENTATION: "the letter or the text of one of the options",
 }
-META = ("source", "max_steps", "data_type")
+META = ("source", "max_steps", "data_type", "patient", "study")
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation"}
 LETTERED = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.):])\s*(.+)", re.DOTALL)
 NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -77,6 +81,16 @@ Boxes = Annotated[
 ]
 
 
+def _run_lengths(code: Any) -> Mask:
+    try:
+        return Mask.from_json(code)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise ValueError('no run lengths of COCO: {"size": [height, width], "counts": "…"}') from None
+
+
+RunLengths = Annotated[Any, AfterValidator(_run_lengths)]
+
+
 def _is_flat(found: list[Any]) -> bool:
     return bool(found) and not any(isinstance(part, list) for part in found)
 
@@ -90,6 +104,8 @@ class _Written(BaseModel):
     answer: Any = None
     image_path: Paths = Field(min_length=1, description="the path of an image, or a list of them")
     mask_path: Paths = Field([], description="the path of a mask, or a list of them")
+    masks: dict[Text, RunLengths] = Field({}, description="an object of names and COCO run lengths")
+    slice: int | None = Field(None, ge=0, description="a whole number from 0")
     boxes: Boxes | None = Field(None, description="[x1, y1, x2, y2] in pixels, or a list of them")
     target: Text = Field("", description="what the mask shows")
     modality: Text = Field("", description="such as CT")
@@ -104,6 +120,8 @@ class Record:
 
     Attributes:
         task: without images, and without what its truth takes from `masks`.
+        held: masks that the record itself has, by the names of what they show.
+        slice: which slice the first image is; None for the middle one.
         split: the split it names, or empty.
         named: the file, the record's number and its question_id, for errors.
     """
@@ -111,6 +129,8 @@ class Record:
     task: Task
     images: tuple[str, ...]
     masks: tuple[str, ...]
+    held: Mapping[str, Mask]
+    slice: int | None
     target: str
     split: str
     named: str
@@ -140,9 +160,12 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
     answers = _answers(written.answer, kind, options)
     lettered = kind in (Kind.CHOICE, Kind.SEGMENTATION) and options
     words = options[ord(answers[0]) - ord("A")] if lettered else ""
-    if kind is Kind.SEGMENTATION and not written.mask_path and not DENIAL.match(words):
+    if written.masks and written.mask_path:
+        raise InputError("there are both masks and mask_path; expected one of them")
+    masked = written.mask_path or written.masks
+    if kind is Kind.SEGMENTATION and not masked and not DENIAL.match(words):
         raise InputError("mask_path is missing; expected the path of a mask, or a list of them")
-    if kind is Kind.DETECTION and written.boxes is None and not written.mask_path:
+    if kind is Kind.DETECTION and written.boxes is None and not masked:
         raise InputError("boxes is missing; expected [x1, y1, x2, y2], or a list of them")
     boxes = tuple(written.boxes or ())
     if not all(map(area, boxes)):
@@ -161,10 +184,22 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
         task,
         _existing(written.image_path, "image_path", path),
         _existing(written.mask_path, "mask_path", path),
-        written.target or asked_for(written.question) or words or written.question.rstrip(" .?!"),
+        written.masks,
+        written.slice,
+        _target(written, kind, words),
         split_named(written.split) if written.split else "",
         named,
     )
+
+
+def _target(written: _Written, kind: Kind, words: str) -> str:
+    """Return what is asked for; of the masks that a record has, its name."""
+    named = written.target or asked_for(written.question) or words or written.question.rstrip(" .?!")
+    if kind is not Kind.SEGMENTATION or not written.masks or named in written.masks:
+        return named
+    if len(written.masks) > 1 or written.target:
+        raise InputError(f"target {named!r} has no mask; expected one of {one_of(written.masks)}")
+    return next(iter(written.masks))
 
 
 def _fault(error: ValidationError) -> str:

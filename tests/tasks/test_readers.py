@@ -225,7 +225,7 @@ def test_a_missing_package_is_named_with_how_to_get_it(
 def test_an_opened_image_is_lazy_and_its_pickle_holds_only_the_path(tmp_path: Path) -> None:
     path = saved(tmp_path / "picture.png", NOISE)
     image = open_image(path)
-    assert image.key == ("file", str(path), path.stat().st_mtime_ns, path.stat().st_size)
+    assert image.key == ("file", str(path), None, path.stat().st_mtime_ns, path.stat().st_size)
     assert len(pickle.dumps(image)) < 1000
     again = pickle.loads(pickle.dumps(image))
     assert again.key == image.key
@@ -303,6 +303,21 @@ def test_dicom_spacing_is_turned_from_row_and_column_to_x_and_y(tmp_path: Path) 
 def test_of_many_frames_the_middle_one_is_shown(tmp_path: Path, frames: int, middle: int) -> None:
     stack = np.stack([GREY + i for i in range(frames)])
     assert np.array_equal(read_image(dicom(tmp_path / "cine.dcm", stack)).pixels, GREY + middle)
+
+
+def test_a_slice_or_a_frame_is_opened_by_its_number(tmp_path: Path) -> None:
+    cine = dicom(tmp_path / "cine.dcm", np.stack([GREY + i for i in range(5)]))
+    scan = nifti(tmp_path / "scan.nii", body(), affine_of("LPS", (1, 1, 1)))
+    for number in range(5):
+        assert np.array_equal(open_image(cine, number).pixels, GREY + number)
+    for number in range(body().shape[2]):
+        values = open_image(scan, number).values
+        assert values is not None
+        assert np.array_equal(values, body()[:, :, number].T)
+    assert open_image(cine, 0).key != open_image(cine, 1).key
+    for path, last in ((cine, 4), (scan, body().shape[2] - 1)):
+        with pytest.raises(InputError, match=f"there is no slice 99; expected one from 0 to {last}"):
+            open_image(path, 99)
 
 
 def test_an_enhanced_dicom_says_of_each_frame_how_it_is_shown(tmp_path: Path) -> None:

@@ -166,6 +166,51 @@ def test_several_masks_of_an_image_are_united(folder: Path) -> None:
     assert (mask.area, mask.box) == (18, (1, 2, 10, 5))
 
 
+def held(*boxes: tuple[float, float, float, float], size: tuple[int, int] = (12, 10)) -> list[dict[str, Any]]:
+    return [Mask.of_box(box, size).to_json() for box in boxes]
+
+
+def test_a_record_may_hold_its_masks_itself(folder: Path) -> None:
+    whole, tumor = held((0, 0, 8, 8), (2, 2, 4, 5))
+    raw = {**SEGMENTATION, "masks": {"liver": whole, "liver tumor": tumor}, "patient": "P1", "study": 4}
+    del raw["mask_path"]
+    task = load_tasks(str(written(folder, raw)))[0]
+    truth = truth_of(task)
+    assert truth.mask == Mask.of_box((2, 2, 4, 5), (12, 10))
+    assert sorted(truth.structures) == ["liver", "liver tumor"]
+    assert (task.meta["patient"], task.meta["study"]) == ("P1", 4)
+    only = load_tasks(str(written(folder, {**raw, "masks": {"a tumour": tumor}})))[0]
+    assert truth_of(only).mask == truth.mask, "a record's only mask is what is asked for"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"masks": {"liver": "abc"}}, "no run lengths of COCO"),
+        ({"masks": {"liver": {"size": [10, 12], "counts": "5"}}}, "no run lengths of COCO"),
+        ({"masks": {"liver": held((0, 0, 2, 2))[0]}, "mask_path": "mask.png"}, "both masks and mask_path"),
+        ({"masks": {name: held((0, 0, 2, 2))[0] for name in ("liver", "spleen")}}, "expected one of liver or spleen"),
+        ({"masks": {"liver tumor": held((0, 0, 2, 2), size=(10, 12))[0]}}, "the mask is 10x12 and its image 12x10"),
+        ({"masks": {"liver tumor": held((0, 0, 2, 2))[0]}, "slice": -1}, "slice: .* expected a whole number from 0"),
+        (
+            {"masks": {"liver tumor": held((0, 0, 2, 2))[0]}, "slice": 3},
+            "there is no slice 3; expected one from 0 to 0",
+        ),
+    ],
+)
+def test_a_slip_in_masks_held_is_named(folder: Path, change: dict[str, Any], why: str) -> None:
+    raw = {name: value for name, value in SEGMENTATION.items() if name != "mask_path"}
+    with pytest.raises(InputError, match=f"(?s)record 1.*{why}"):
+        load_tasks(str(written(folder, {**raw, **change})))[0]
+
+
+@pytest.mark.parametrize("whose", ["patient", "study"])
+def test_a_patient_or_study_in_two_splits_is_refused(folder: Path, whose: str) -> None:
+    path = written(folder, {**OPEN, whose: "P1", "split": "train"}, {**OPEN, whose: "P1", "split": "test"})
+    with pytest.raises(InputError, match=f"record 2.*its {whose} is in two splits, test here and train in .*record 1"):
+        load_tasks(str(path))
+
+
 def test_where_nothing_is_there_the_mask_is_empty(folder: Path) -> None:
     options = ["A. Sure.", "B. No liver tumor detected"]
     for paths in (None, [], "none.png"):

@@ -1,0 +1,1 @@
+"""Data of one's own: brought in, checked, and made into questions."""
