@@ -127,7 +127,7 @@ class Player:
             else:
                 line = episode_line(trajectory, self.scenario.finish(trajectory), self.scenario.recipe)
                 if images:
-                    keep_images(trajectory, images)
+                    keep_images(line, trajectory, images)
             yield {**line, "usage": usage}, truth_line(trajectory.task)
 
     def truth(self, index: int) -> Line:

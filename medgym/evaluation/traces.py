@@ -5,16 +5,10 @@ the pixels of the original image. What is right is a line of its own, in a file 
 The schema is `benchmarks/traces.md`.
 """
 
-import hashlib
-import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image as Pillow
 
 from ..core.action import Action, Call
 from ..core.errors import InputError, ToolError
@@ -27,8 +21,9 @@ from ..core.trajectory import Trajectory, Turn
 from ..core.view import Panel, View
 from ..rewards.grading import Graded, found_boxes
 from ..rewards.recipe import Recipe, Reward
+from .pictures import image_name, keep_image
 
-VERSION = 2
+VERSION = 3
 Line = dict[str, Any]
 
 
@@ -109,10 +104,12 @@ def current(line: Mapping[str, Any]) -> Line:
     version = line.get("version")
     if version == VERSION:
         return dict(line)
+    if version == 2:
+        return {**line, "version": VERSION}
     if version == 1:
         return _from_first(line)
     raise InputError(
-        f"a trace of schema version {version!r} cannot be read by this medgym, which reads 1 and {VERSION}: "
+        f"a trace of schema version {version!r} cannot be read by this medgym, which reads 1 to {VERSION}: "
         "pip install --upgrade medgym"
     )
 
@@ -159,28 +156,10 @@ def _of_masks(graded: Graded) -> list[str]:
     return ["tool_believed"] if graded.mask in made else []
 
 
-def image_name(view: View) -> str:
-    """Return the name of the file that holds what a view shows."""
-    pixels = view.pixels
-    return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
-
-
-def keep_images(trajectory: Trajectory, folder: Path) -> None:
-    """Write each view's picture once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for view in trajectory.views:
-        path = folder / f"{image_name(view)}.png"
-        if not path.exists():
-            partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(_png(view.pixels))
-            partial.replace(path)
-
-
-def _png(pixels: np.ndarray[Any, Any]) -> bytes:
-    grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
-    written = io.BytesIO()
-    Pillow.fromarray(pixels[..., 0] if grey else pixels).save(written, "PNG", compress_level=1)
-    return written.getvalue()
+def keep_images(line: Mapping[str, Any], trajectory: Trajectory, folder: Path) -> None:
+    """Write the picture of each view of an episode's record once."""
+    for written, view in zip(line["views"], trajectory.views, strict=True):
+        keep_image(view.plain, folder, written["image"])
 
 
 def _about(task: Task) -> Line:
@@ -228,7 +207,7 @@ def _result(result: ToolResult | ToolError) -> Line:
 def _view(view: View) -> Line:
     return {
         "index": view.index,
-        "image": image_name(view),
+        "image": image_name(view.plain),
         "of": view.image,
         "mask": view.mask.to_json() if view.mask else None,
         "drawn": view.drawn,

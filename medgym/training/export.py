@@ -49,15 +49,14 @@ def _found(source: Path, env: str) -> tuple[Path, str, dict[str, Any]]:
 
 def _rows(scenario: Scenario, demonstrations: Iterator[Demonstration], out: Path) -> Iterator[dict[str, Any]]:
     """Iterate chats whose images are files, by the hash of their pixels."""
-    from ..evaluation.traces import image_name, keep_images
+    from ..evaluation.pictures import keep_image
 
     for each in demonstrations:
         episode = scenario.episode(scenario.task(each.split, each.index))
         for text in each.texts:
             episode.apply(text)
         trajectory = episode.trajectory()
-        keep_images(trajectory, out / "images")
-        files = [f"images/{image_name(view)}.png" for view in trajectory.views]
+        files = [f"images/{keep_image(view.pixels, out / 'images')}.png" for view in trajectory.views]
         chat = each.messages(scenario)
         shown = sum(part["type"] == "image" for message in chat for part in message["content"])
         reward = scenario.score(trajectory).total

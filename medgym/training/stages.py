@@ -332,7 +332,7 @@ class Training:
             line = episode_line(trajectory, reward, self.scenario.recipe)
             line["box_iou"] = _box_iou(trajectory)
             if keep and len(lines) < SHOWN:
-                keep_images(trajectory, keep / "images")
+                keep_images(line, trajectory, keep / "images")
             lines.append(line)
         if keep:
             text = "".join(json.dumps(line) + "\n" for line in lines)

@@ -38,7 +38,7 @@ def record(index: int = 0, **changes: Any) -> dict[str, Any]:
         {**empty, "text": "raw", "answer": {"mask": 2}, "mask": FOUND.to_json()},
     ]
     return {
-        "version": 2, "task_id": f"made/{index}", "split": "test", "index": index, "kind": "segmentation",
+        "version": 3, "task_id": f"made/{index}", "split": "test", "index": index, "kind": "segmentation",
         "modality": "CT", "question": f"Segment tumor {index}.", "options": [], "end_reason": "answer", "reward": 2.0,
         "rewards": {"format": {"value": 1.0, "reason": "usable"}, "answer": {"value": 1.0, "reason": "IoU 0.600"}},
         "correct": True, "quality": 0.6, "iou": 0.6, "dice": 0.75, "calls": 1, "failed": "", "seconds": 1.5,

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from medgym.core.errors import InputError
 from medgym.core.mask import Mask
+from medgym.evaluation.pictures import image_name
 from medgym.evaluation.run import RunConfig, play
 from medgym.evaluation.summary import summarise
 
@@ -40,6 +42,8 @@ def test_a_run_is_a_folder_with_everything(tmp_path: Path) -> None:
         for view in line["views"]:
             with Image.open(run / "images" / f"{view['image']}.png") as picture:
                 assert list(picture.size) == view["size"]
+                shape = (picture.height, picture.width, 3)
+                assert image_name(np.asarray(picture.convert("RGB")).reshape(shape)) == view["image"]
             if view["mask"]:
                 assert Mask.from_json(view["mask"]).area > 0
 

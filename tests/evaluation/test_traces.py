@@ -110,10 +110,11 @@ def test_the_first_schema_is_read_and_a_later_one_refused(tmp_path: Path) -> Non
         first["views"] = [{key: view[key] for key in view if key not in ("drawn", "panels")} for view in line["views"]]
         read = current(first)
         assert read["version"] == VERSION
-        again = recipe.score(trajectory_of(first, truths[line["index"]]))
-        assert again.total == line["reward"]
-    with pytest.raises(InputError, match=r"schema version 3 cannot be read .* pip install --upgrade medgym"):
-        current({**line, "version": 3})
+        second = {**line, "version": 2}
+        for old in (first, second):
+            assert recipe.score(trajectory_of(old, truths[line["index"]])).total == line["reward"]
+    with pytest.raises(InputError, match=r"schema version 4 cannot be read .* pip install --upgrade medgym"):
+        current({**line, "version": 4})
 
 
 def test_no_file_holds_what_is_right_while_a_policy_plays(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ const viewOf = (line, index) => line.views?.find((view) => view.index === Number
 
 function specOf(line, truth, view, title, marks) {
   return {
-    view, truth, title, views: line.views, predicted: view.mask,
+    view, truth, title, views: line.views, plain: line.version > 2, predicted: view.mask,
     boxes: listed(marks?.bbox_2d, isBox), points: listed(marks?.points, isPoint), labels: marks?.labels,
   };
 }

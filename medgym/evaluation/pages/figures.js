@@ -16,7 +16,8 @@ function drawnIn(view, views) {
 
 /**
  * Draw over a view what is true, what was predicted, and what a call marked.
- * `spec` has view, views, truth, predicted (a mask), boxes and points (in the view's pixels), labels.
+ * `spec` has view, views, truth, predicted (a mask), boxes and points (in the view's pixels), labels, and whether the
+ * picture is plain, without the mask that the view carries, as it is from the third schema on.
  */
 function draw(canvas, spec) {
   const dots = window.devicePixelRatio || 1;
@@ -32,10 +33,22 @@ function draw(canvas, spec) {
     pen.clip();
     drawTruth(pen, spec.truth, view, map.multiply(toView(view)), dots);
     const mask = spec.view === view ? spec.predicted : view.mask;
+    if (layers.prediction && spec.plain && view === spec.view && view.mask) drawn(pen, view, map.multiply(toView(view)), dots);
     if (layers.prediction && mask) stroke(pen, outlineOf(mask), map.multiply(toView(view)), "--predicted", 1.6 * dots);
     pen.restore();
   }
   if (layers.prediction) drawMarks(pen, spec, new DOMMatrix([scale, 0, 0, scale, 0, 0]), dots);
+}
+
+/** Show the mask that a view carries as the policy saw it: filled where a tool had just found it, else outlined. */
+function drawn(pen, view, map, dots) {
+  const mapped = new Path2D();
+  mapped.addPath(outlineOf(view.mask), map);
+  pen.fillStyle = "rgb(230 40 40 / 40%)";
+  pen.strokeStyle = "rgb(255 230 0)";
+  pen.lineWidth = dots;
+  if (view.drawn === "fill") pen.fill(mapped, "evenodd");
+  pen.stroke(mapped);
 }
 
 function drawTruth(pen, truth, view, map, dots) {

@@ -179,6 +179,15 @@ def test_words_choose_among_what_is_there() -> None:
     assert iou(both, masks["dark"] | masks["bright"]) > 0.8
 
 
+@pytest.mark.parametrize("size", [200, 320, 640])
+def test_a_small_lesion_on_an_even_ground_is_found_at_any_size(size: int) -> None:
+    rows, columns = np.mgrid[:size, :size] / (size / 200)
+    lesion = np.hypot(columns - 140, rows - 60) < 13
+    noise = np.random.default_rng(0).normal(0, 4, lesion.shape)
+    pixels = np.clip(np.where(lesion, 160, 110) + noise, 0, 255).astype(np.uint8)
+    assert iou(ask(pixels, text="lesion").bits, lesion) > 0.8
+
+
 def test_right_and_left_of_paired_organs_are_the_patients() -> None:
     rows, columns = np.mgrid[:200, :240]
     values = np.where(np.hypot((columns - 120) / 1.15, rows - 100) < 95, 100.0, 0.0)
