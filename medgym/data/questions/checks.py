@@ -48,6 +48,8 @@ LEAST_LENGTH = 16.0
 FEWEST, MOST = 2, 26
 LONGER, BY = 2.5, 12
 """An option that is longer or shorter than all others by this factor, and by so many letters, shows."""
+LITTLE = frozenset({"a", "an", "and", "at", "by", "from", "in", "is", "it", "of", "on", "or", "the", "to", "with"})
+"""Words that tell nothing."""
 SAME, PART = 0.7, 0.9
 """IoU of masks that show the same; the share of one mask within another that makes it a part."""
 FULL = {True: 6.0, False: 4.0}
@@ -109,7 +111,7 @@ def independence(draft: Draft, source: Source) -> str:
 
 
 def _stems(text: str) -> set[str]:
-    return {word.removesuffix("s") for word in words(text)}
+    return {word.removesuffix("s") for word in words(text) if word not in LITTLE}
 
 
 def _odd_length(draft: Draft) -> str:

@@ -18,7 +18,7 @@ from ...core.task import Kind
 from ...tasks.sources import load_tasks
 from .blind import guessed, thinned
 from .checks import Source, refused
-from .draft import Draft
+from .draft import MODEL, Draft
 from .forms import FORMS, Paper
 from .model import UNCHECKED, Model
 from .scenes import Scene, gather, vocabularies
@@ -75,7 +75,7 @@ class Desk:
                 worded.append(said)
                 continue
             if isinstance(said, tuple):
-                self.spoilt.append((draft, *said))
+                self.spoilt.append((replace(draft, by=MODEL), *said))
             worded.append(draft)
         found = {id(draft): (check, why) for draft, check, why in model.refused(worded)}
         self.refused += [(draft, *found[id(draft)]) for draft in worded if id(draft) in found]
@@ -216,7 +216,7 @@ def _counts(desk: Desk, kept: Sequence[Draft], left_over: int, scenes: int, left
         "rejected": {form: dict(sorted(rejected[form].items())) for form in FORMS if form in rejected},
         "not_checked": sum(check == UNCHECKED for _, check, _ in (*desk.refused, *desk.spoilt)),
         "left_over": left_over,
-        "written_by_model": sum(draft.by != "rules" for draft in kept),
+        "written_by_model": sum(draft.by == MODEL for draft in kept),
         "letters": dict(sorted(Counter(_letter(draft) for draft in kept if draft.kind is Kind.CHOICE).items())),
         "text_alone": {"right": round(reading.right, 3), "chance": round(reading.chance, 3), "n": reading.n},
         "tasks_left_out": dict(left_out),

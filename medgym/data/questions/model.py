@@ -29,6 +29,24 @@ SAMPLES = 3
 """So often in a row, its options in another order each time, a question is answered right without its image."""
 ROUGH = 0.35
 """A length estimated by eye agrees within this share."""
+TURNING = frozenset(
+    {
+        "absent",
+        "except",
+        "free",
+        "lacks",
+        "least",
+        "missing",
+        "neither",
+        "no",
+        "not",
+        "shortest",
+        "smaller",
+        "smallest",
+        "without",
+    }
+)
+"""Words that would make another answer right."""
 LONGEST = 400
 QUOTED = 200
 
@@ -259,6 +277,9 @@ def _unlike(draft: Draft, question: str) -> str:
     kept = {"displayed", "mm", "width", "height", "left", "upper"} | {
         word for name in draft.about for word in words(name) if set(words(name)) <= held
     }
+    others = {name for name in draft.scene.masks if name not in draft.about and set(words(name)) <= said - held}
+    if added := sorted(others | ((said - held) & TURNING)):
+        return f"it says {', '.join(added)} besides"
     lost = sorted((kept & held) - said)
     return f"it lost {', '.join(lost)}" if lost else ""
 
