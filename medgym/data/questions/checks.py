@@ -6,7 +6,7 @@ measured by `blind`, and `model` asks an endpoint; both refuse in the name of on
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -293,11 +293,14 @@ CHECKS: dict[str, Callable[[Draft, Source], str]] = {
     check.__name__: check for check in (schema, options, grounding, independence, answer)
 }
 """In the order in which they are made."""
+COSTLY = ("answer",)
+"""These play episodes, and are made of what all others leave."""
+EARLY = tuple(name for name in CHECKS if name not in COSTLY)
 
 
-def refused(draft: Draft, source: Source) -> tuple[str, str]:
-    """Return the check that refuses a draft first, and why; two empty texts where none does."""
-    for name, check in CHECKS.items():
-        if why := check(draft, source):
+def refused(draft: Draft, source: Source, checks: Sequence[str] = tuple(CHECKS)) -> tuple[str, str]:
+    """Return which of the checks refuses a draft first, and why; two empty texts where none does."""
+    for name in checks:
+        if why := CHECKS[name](draft, source):
             return name, why
     return "", ""

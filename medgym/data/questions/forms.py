@@ -174,7 +174,7 @@ def mark(paper: Paper) -> Iterator[Draft]:
     """A box around each separate region of a structure."""
     for name in paper.scene.masks:
         found = parts(paper.scene.bits(name), clear_of(paper.scene)).boxes
-        question = f"Mark every {name} in this image: each separate region with a box of its own."
+        question = f"Mark all of the {name} in this image: each separate region with a box of its own."
         yield paper.draft(mark, Kind.DETECTION, (name,), question, boxes=found)
 
 

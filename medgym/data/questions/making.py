@@ -17,7 +17,7 @@ from ...core.errors import InputError, nearest
 from ...core.task import Kind
 from ...tasks.sources import load_tasks
 from .blind import guessed, thinned
-from .checks import Source, refused
+from .checks import CHECKS, COSTLY, EARLY, Source, refused
 from .draft import MODEL, Draft
 from .forms import FORMS, Paper
 from .model import UNCHECKED, Model
@@ -36,22 +36,22 @@ class Desk:
         self.spoilt: list[tuple[Draft, str, str]] = []
 
     def draft(self, scenes: Sequence[Scene], forms: Sequence[str]) -> list[Draft]:
-        """Draft every question of the forms that passes the checks by rule."""
+        """Draft every question of the forms that passes the early checks, one image after the other."""
         kept = []
         for number, scene in enumerate(scenes, 1):
             for name in forms:
                 rng = self.chance(list(FORMS).index(name), scene.digest)
                 paper = Paper(scene, self.source.names(scene), self.source.exhaustive, rng)
-                kept += self.passed(FORMS[name](paper))
+                kept += self.passed(FORMS[name](paper), EARLY)
             scene.let_go()
             self.notify("checks", number, len(scenes))
-        return sorted(kept, key=lambda draft: draft.id)
+        return sorted(kept, key=lambda draft: (draft.scene.digest, draft.id))
 
-    def passed(self, drafts: Iterable[Draft]) -> list[Draft]:
-        """Return what passes the five checks."""
+    def passed(self, drafts: Iterable[Draft], checks: Sequence[str] = tuple(CHECKS)) -> list[Draft]:
+        """Return what passes checks, by default all five."""
         kept = []
         for draft in drafts:
-            check, why = refused(draft, self.source)
+            check, why = refused(draft, self.source, checks)
             if check:
                 self.refused.append((draft, check, why))
             else:
@@ -59,10 +59,13 @@ class Desk:
         return kept
 
     def evened(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Return what gives nothing away as a set."""
-        kept, out = thinned(drafts)
-        self.refused += [(draft, "independence", why) for draft, why in out]
-        return kept
+        """Return what gives nothing away as a set, and as each of its splits."""
+        even = []
+        for split in sorted({draft.scene.split for draft in drafts}):
+            kept, out = thinned([draft for draft in drafts if draft.scene.split == split])
+            self.refused += [(draft, "independence", why) for draft, why in out]
+            even += kept
+        return even
 
     def asked(self, drafts: Sequence[Draft], model: Model, write: bool) -> list[Draft]:
         """Return what an endpoint agrees with, in its own words where it is to write and these pass the checks."""
@@ -82,13 +85,13 @@ class Desk:
         return [draft for draft in worded if id(draft) not in found]
 
     def dealt(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Give each form's right options all letters in turn, in random order."""
+        """Give the right options of each form, in each split, all letters in turn, in random order."""
         groups: dict[tuple[str, int], list[Draft]] = defaultdict(list)
         for draft in drafts:
-            groups[draft.form if draft.options else "", len(draft.options)].append(draft)
+            groups[f"{draft.scene.split} {draft.form}", len(draft.options)].append(draft)
         dealt = {}
-        for (form, count), group in groups.items():
-            rng = self.chance(count, form.encode().hex())
+        for (name, count), group in groups.items():
+            rng = self.chance(count, name.encode().hex())
             turn = int(rng.integers(count)) if count else 0
             for i in rng.permutation(len(group)):
                 dealt[id(group[i])] = _with_right_at(group[i], turn % count, rng) if count else group[i]
@@ -137,15 +140,18 @@ def make(
         InputError: for an unknown form, a source without masks, and where no question passes.
     """
     out = Path(out).absolute()
+    if Path(source).absolute() == out:
+        raise InputError(f"{out}: the questions would take the place of their source; name another file")
     chosen = _checked(out, forms, per_image, write, model)
     scenes, left_out = gather(source, splits, seed, lambda done, total: notify("images", done, total))
     desk = Desk(Source(out.parent, vocabularies(scenes), exhaustive), seed, notify)
     passed = desk.draft(scenes, chosen)
     picked = _picked(passed, per_image)
-    kept = desk.evened(picked)
+    kept = desk.evened(desk.passed(desk.evened(picked), COSTLY))
     if model is not None:
+        model.notify = lambda done, total: notify("endpoint", done, total)
         kept = desk.evened(desk.asked(kept, model, write))
-    kept = desk.dealt(kept)
+    kept = desk.dealt(sorted(kept, key=lambda draft: draft.id))
     _write(out.parent / REJECTED, [_why(*each, out.parent) for each in (*desk.refused, *desk.spoilt)])
     counts = _counts(desk, kept, len(passed) - len(picked), len(scenes), left_out)
     if not kept:

@@ -102,6 +102,8 @@ class _Silence:
 class Model:
     """A model behind an endpoint; what it answered is held in a file, and not asked for again.
 
+    `notify` may be set, and is told of how many requests of a round were answered.
+
     Args:
         name: by which the endpoint knows the model.
         url: of the endpoint.
@@ -112,6 +114,7 @@ class Model:
     def __init__(self, name: str, url: str, folder: Path, **settings: Any) -> None:
         self.agent = OpenAI(name, url, **settings)
         self.name, self.path = f"{name} at {self.agent.endpoint.url}", folder / ANSWERS
+        self.notify: Callable[[int, int], None] = lambda *_: None
         self._held = _read(self.path)
 
     @property
@@ -192,6 +195,7 @@ class Model:
                     self._keep(key, said)
                 else:
                     silent[key] = _Silence(f"an answer in another form than asked: {said[:QUOTED]!r}")
+            self.notify(start + len(batch), len(waiting))
         return [silent[key] if key in silent else self._held[key] for key in keys]
 
     def _keep(self, key: str, said: str) -> None:

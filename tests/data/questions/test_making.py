@@ -119,6 +119,8 @@ def test_what_cannot_be_is_said(records: str, tmp_path: Path) -> None:
         make(records, out, forms=("quadrants",))
     with pytest.raises(InputError, match=r"expected the name of a \.jsonl file"):
         make(records, tmp_path / "questions.json")
+    with pytest.raises(InputError, match="take the place of their source"):
+        make(records, records)
     with pytest.raises(InputError, match="only an endpoint can word questions"):
         make(records, out, write=True)
     with pytest.raises(InputError, match="per-image is a whole number from 1"):
@@ -188,6 +190,19 @@ def test_what_a_model_writes_badly_is_counted_and_the_draft_stands(serve: Serve,
     assert counts["written_by_model"] > 0
     asked = {each["question"] for each in lines(out)}
     assert {"Please outline the liver.", "Please outline the spleen.", "Segment the kidney in this image."} <= asked
+
+
+@pytest.mark.slow
+def test_the_command_asks_an_endpoint(serve: Serve, records: str, tmp_path: Path) -> None:
+    stub = Stub(by=agreeing)
+    arguments = ("data", "questions", records, "--out", str(tmp_path / "questions.jsonl"), "--forms", "segment,side")
+    ran = command(*arguments, "--endpoint", serve(stub), "--model", "m", "--write", "--json")
+    assert ran.returncode == 0, ran.stderr
+    counts = json.loads(ran.stdout)
+    assert counts["usage"]["requests"] == len(stub.asked) > 0
+    assert counts["written_by_model"] > 0
+    # It answers yes to everything, which is no half of an image.
+    assert (counts["kept"].get("side"), counts["rejected"]["side"]["answer"] > 0) == (None, True)
 
 
 # On real images, and as a command
