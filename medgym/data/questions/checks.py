@@ -48,6 +48,8 @@ LEAST_LENGTH = 16.0
 FEWEST, MOST = 2, 26
 LONGER, BY = 2.5, 12
 """An option that is longer or shorter than all others by this factor, and by so many letters, shows."""
+EDGES = re.compile(r"\b(?:left|upper) edge\b")
+"""From where a point is measured, which hints at no left kidney."""
 LITTLE = frozenset({"a", "an", "and", "at", "by", "from", "in", "is", "it", "of", "on", "or", "the", "to", "with"})
 """Words that tell nothing."""
 SAME, PART = 0.7, 0.9
@@ -99,7 +101,7 @@ def independence(draft: Draft, source: Source) -> str:
     """The words do not tell the answer: neither those of the question, nor the length of an option."""
     if draft.kind.localised:
         return ""
-    asked = _stems(draft.question)
+    asked = _stems(EDGES.sub("", draft.question) if draft.point else draft.question)
     if draft.kind is Kind.NUMBER:
         numbers = re.findall(r"\d+(?:\.\d+)?", draft.question)
         return f"the question has the number {draft.right}" if draft.right in numbers else ""

@@ -67,6 +67,14 @@ def test_words_that_tell_the_options_apart_are_not_in_the_question(source: Sourc
     assert checks.independence(draft(scene(), "side"), source()) == ""
 
 
+def test_the_edges_from_which_a_point_is_measured_are_no_hint(source: Sources) -> None:
+    pair = scene({"left kidney": ORGANS["liver"], "right kidney": ORGANS["spleen"]})
+    asked = draft(pair, "structure", "left kidney")
+    assert refused(asked, source()) == ("", "")
+    hinted = replace(asked, question=f"{asked.question} It is on the left.")
+    assert refused(hinted, source())[0] == "independence"
+
+
 def test_the_number_is_not_in_the_question(source: Sources) -> None:
     asked = draft(scene(), "count")
     assert (
