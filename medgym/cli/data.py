@@ -22,7 +22,7 @@ def questions(
     out: Annotated[Path, typer.Option(help="The .jsonl file of records to write; what is rejected goes beside it.")],
     split: Annotated[list[str] | None, typer.Option(help="May be given several times; default: train.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of a made source, and of what is drawn.")] = 0,
-    forms: Annotated[str, typer.Option(help="Forms of question, with commas between; default: all.")] = "",
+    forms: Annotated[str, typer.Option(help="Such as structure,count, with commas between; default: all.")] = "",
     per_image: Annotated[int | None, typer.Option(min=1, help="At most so many questions an image.")] = None,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="What an image has no mask of is not in it: ask for that, too.")
