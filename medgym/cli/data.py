@@ -1,8 +1,82 @@
 """The commands on data of one's own, under ``medgym data``."""
 
-import typer
+import json
+from pathlib import Path
+from typing import Annotated, Any
 
-from .terminal import app
+import typer
+from rich.console import Console
+from rich.progress import TaskID
+from rich.table import Table
+
+from ..core.errors import InputError
+from .terminal import AsJson, app, error_console, progress
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring data in, check it, make questions of it.")
 app.add_typer(data, name="data")
+
+
+@data.command()
+def questions(
+    source: Annotated[str, typer.Argument(help="A task source with masks: its name, or the path of records.")],
+    out: Annotated[Path, typer.Option(help="The .jsonl file of records to write; what is rejected goes beside it.")],
+    split: Annotated[list[str] | None, typer.Option(help="May be given several times; default: train.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of a made source, and of what is drawn.")] = 0,
+    forms: Annotated[str, typer.Option(help="Such as structure,count, with commas between; default: all.")] = "",
+    per_image: Annotated[int | None, typer.Option(min=1, help="At most so many questions an image.")] = None,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="What an image has no mask of is not in it: ask for that, too.")
+    ] = False,
+    endpoint: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint that checks each question too.")] = "",
+    model: Annotated[str, typer.Option(help="The name by which the endpoint knows its model.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Let the endpoint's model word the questions.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make questions of images, masks and labels, and keep those that pass five checks.
+
+    Example: medgym data questions records.json --out made/questions.jsonl
+    """
+    from ..data.questions import make
+    from ..data.questions.model import Model
+
+    if bool(endpoint) != bool(model):
+        raise InputError("an endpoint and its model go together: --endpoint URL --model NAME")
+    asked = Model(model, endpoint, out.absolute().parent) if endpoint else None
+    wanted = [name.strip() for name in forms.split(",") if name.strip()]
+    with progress(as_json) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def notify(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps[step] = bar.add_task(step, total=total)
+            bar.update(steps[step], completed=done, total=total)
+
+        try:
+            found = make(
+                source, out, splits=split or ("train",), seed=seed, forms=wanted, per_image=per_image,
+                exhaustive=exhaustive, model=asked, write=write, notify=notify,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            error_console.print("medgym: interrupted; the same command goes on, and asks for no answer twice")
+            raise typer.Exit(130) from None
+    if as_json:
+        print(json.dumps(found))
+        return
+    _show_questions(found)
+
+
+def _show_questions(found: dict[str, Any]) -> None:
+    checks = sorted({check for counts in found["rejected"].values() for check in counts})
+    table = Table("form", "kept", *(f"rejected: {check}" for check in checks), show_edge=False)
+    for form in dict.fromkeys([*found["kept"], *found["rejected"]]):
+        counts = found["rejected"].get(form, {})
+        table.add_row(form, str(found["kept"].get(form, 0)), *(str(counts.get(check, 0)) for check in checks))
+    console = Console()
+    console.print(table)
+    guessed = found["text_alone"]
+    console.print(
+        f"{sum(found['kept'].values())} questions about {found['images']} images. The text alone tells "
+        f"{guessed['right']:.2f} of those answered in words, and chance {guessed['chance']:.2f}.",
+        highlight=False,
+    )
+    console.print(f"Kept in {found['out']}, the rejected in {found['rejected_in']}", soft_wrap=True, highlight=False)

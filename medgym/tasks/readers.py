@@ -120,6 +120,14 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     return SourceImage(key, partial(_pixels, absolute, number), header.spacing, stored, header.unit, header.inverted)
 
 
+def file_of(image: SourceImage) -> tuple[str, int | None] | None:
+    """Return the file that an image was opened from, and which slice of it is shown; None where there is none."""
+    key = image.root.key
+    if not isinstance(key, tuple) or key[0] not in ("file", "slice"):
+        return None
+    return str(key[1]), key[2]
+
+
 def read_mask(path: str | Path, size: Size, number: int | None = None) -> Mask:
     """Read the mask of an image of `size`, ``(width, height)``: whatever is above half of the file's maximum.
 
