@@ -123,8 +123,8 @@ def _letters(shown: Pixels, strokes: Pixels, clear: int) -> _Letters:
 def _bright(levels: NDArray[np.uint8], of: NDArray[np.int32], areas: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the level that four fifths of each part's pixels do not exceed: its colour, past softened edges."""
     ordered = np.sort(of.astype(np.int64) * 256 + levels) % 256
-    starts = np.cumsum(areas) - areas
-    return ordered[starts + (0.8 * (areas - 1)).astype(np.int64)].astype(np.float64)
+    places = np.cumsum(areas) - areas + (0.8 * (areas - 1)).astype(np.int64)
+    return np.asarray(ordered[places], np.float64)
 
 
 def _linked(letters: _Letters) -> Iterator[_Letters]:

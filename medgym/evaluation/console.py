@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.table import Column, Table
 
 from ..core.errors import InputError
+from ..data.screening import Flagged
 from .compare import Cell, entries, pairs
 from .leaderboard import write_leaderboard
-from .run import Workers, play
+from .run import Workers, play, screen
 from .traces import Line
 
 RIGHT = {"accuracy": "accuracy", "iou": "IoU", "f1": "F1"}
@@ -29,15 +30,25 @@ OFTEN = 0.25
 """Seconds between two looks of the table."""
 
 
-def evaluate(cells: Sequence[Cell], out: Path, *, resume: bool, workers: Workers, quiet: bool) -> dict[str, Any]:
+def evaluate(
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    resume: bool,
+    workers: Workers,
+    quiet: bool,
+    flagged: Flagged = Flagged.REFUSE,
+) -> dict[str, Any]:
     """Play all runs of an evaluation, each in a folder of its own, and write the leaderboard beside them.
 
     Raises:
-        InputError: where there are runs already and `resume` was not asked for.
+        InputError: where there are runs already and `resume` was not asked for; where tasks are flagged and refused.
     """
     begun = [cell.name for cell in cells if (out / cell.name / "config.json").exists()]
     if begun and not resume:
         raise InputError(f"{out} holds runs already, such as {begun[0]!r}: --resume goes on; or choose another folder")
+    for cell in cells:  # all before the first writes
+        screen(cell.config, flagged)
     console = Console(stderr=True)
     state: dict[str, tuple[Sequence[Line], int]] = {cell.name: ([], 0) for cell in cells}
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -51,7 +62,7 @@ def evaluate(cells: Sequence[Cell], out: Path, *, resume: bool, workers: Workers
                     looked = time.monotonic()
                     live.update(_going(state), refresh=True)
 
-            play(cell.config, out / cell.name, tell, workers)
+            play(cell.config, out / cell.name, tell, workers, flagged)
     return conclude([out / cell.name for cell in cells], out)
 
 

@@ -120,6 +120,21 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     return SourceImage(key, partial(_pixels, absolute, number), header.spacing, stored, header.unit, header.inverted)
 
 
+def file_of(image: SourceImage) -> str:
+    """Return the path of the file that an image was opened from, or nothing."""
+    key = image.root.key
+    return str(key[1]) if isinstance(key, tuple) and key[:1] == ("file",) else ""
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether a file is read as DICOM.
+
+    Raises:
+        InputError: where there is nothing to read.
+    """
+    return _format(path) == "dicom"
+
+
 def read_mask(path: str | Path, size: Size, number: int | None = None) -> Mask:
     """Read the mask of an image of `size`, ``(width, height)``: whatever is above half of the file's maximum.
 
