@@ -24,6 +24,13 @@ from .screening import Finding, Sign, is_public, screened
 
 OWNERS = ("patient", "study", "group")
 """What `Task.meta` says of whose images a task has: of records the first two, of published data the last."""
+SHARED = {
+    "task": "a task",
+    **{whose: f"a {whose}" for whose in OWNERS},
+    "file": "a file",
+    "image": "an image, pixel by pixel",
+}
+"""What two splits may share, the gravest first."""
 NAMED = 20
 """So many tasks are named in a fault."""
 
@@ -194,16 +201,15 @@ def _image(image: SourceImage, survey: _Survey) -> _Seen:
 def _shared(survey: _Survey) -> Iterator[Fault]:
     """Find what two splits share: of each kind of thing, for every two splits, one fault."""
     places = [(whose, where) for (whose, _), where in survey.owners.items()]
-    places += [("image's pixels", seen.tasks) for seen in survey.images.values()]
+    places += [("image", seen.tasks) for seen in survey.images.values()]
     found: dict[tuple[str, str, str], list[tuple[str, str]]] = defaultdict(list)
     for whose, where in places:
         for one, two in combinations(where, 2):
             found[whose, one, two].append((where[one], where[two]))
-    order = ["task", *OWNERS, "file", "image's pixels"]
+    order = list(SHARED)
     for (whose, one, two), pairs in sorted(found.items(), key=lambda item: order.index(item[0][0])):
-        many = f"{len(pairs)} {whose}{'' if whose.endswith('pixels') else 's'} in common"
         named = tuple(f"{first} = {second}" for first, second in pairs[:NAMED])
-        yield Fault(f"splits share a {whose}", True, f"{one} and {two}: {many}", len(pairs), named)
+        yield Fault(f"splits share {SHARED[whose]}", True, f"{one} and {two}", len(pairs), named)
     flat = [next(iter(seen.tasks.values())) for seen in survey.images.values() if seen.hashes is None]
     if flat:
         yield Fault("an image is of one grey", False, "nothing is to be seen in it", len(flat), tuple(flat[:NAMED]))

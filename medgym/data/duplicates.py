@@ -2,7 +2,7 @@
 
 An image's hash is ImageHash's `phash` of 16 x 16: the signs of the low frequencies of its grey levels. Copies differ in
 a few of the 256 bits, images of other kinds in about half. Low frequencies of a cropped copy are others, so each image
-is hashed as it is and with its margins cut in seven ways, and two are near where one's whole is near any of the other's.
+is hashed whole and with its margins cut in seven ways, and two are near where one's whole is near any of the other's.
 `benchmarks/hygiene` measures what is found.
 """
 

@@ -5,6 +5,7 @@ stay. Its dates and unique identifiers are left out: nearly every file has some,
 replaced.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -59,13 +60,23 @@ def read_header(path: str) -> Header:
 
     def read() -> Header:
         dataset = import_module("pydicom").dcmread(path, stop_before_pixels=True)
-        held = {element.keyword for element in dataset.iterall() if element.keyword in IDENTIFYING and _says(element)}
+        held = {element.keyword for element in _identifying(dataset) if _says(element)}
         flags = ("PatientIdentityRemoved", "BurnedInAnnotation", "RecognizableVisualFeatures")
         return Header(tuple(sorted(held)), *(str(dataset.get(flag) or "").strip().upper() == "YES" for flag in flags))
 
     return guarded(path, "dicom", read)
 
 
+def _identifying(dataset: Any) -> Iterator[Any]:
+    """Iterate the identifying elements, those in sequences too; others are not decoded, and may be damaged."""
+    for tag in list(dataset.keys()):
+        keyword = import_module("pydicom").datadict.keyword_for_tag(tag)
+        if keyword in IDENTIFYING:
+            yield dataset[tag]
+        elif keyword.endswith("Sequence") or dataset.get_item(tag).VR == "SQ":
+            for item in dataset[tag].value or ():
+                yield from _identifying(item)
+
+
 def _says(element: Any) -> bool:
-    """Whether an element holds something; a sequence is looked into by itself."""
-    return element.VR != "SQ" and bool(str(element.value if element.value is not None else "").strip("^ \0"))
+    return bool(str(element.value if element.value is not None else "").strip("^ \0"))
