@@ -1,6 +1,7 @@
 """The commands that play and compare: ``run``, ``eval``, ``leaderboard``, ``rescore``, ``report``."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +55,7 @@ def run(
     Example: medgym run --tasks phantoms --agent scripted --episodes 20 --seed 0 --out runs/first
     """
     from ..data.screening import flagged_named
-    from ..evaluation.run import ALONE, RunConfig, play
+    from ..evaluation.run import RunConfig, play
     from ..evaluation.summary import summarise
 
     given: dict[str, Any] = {
@@ -66,15 +67,13 @@ def run(
     if suite is not None:
         config = replace(_of_suite(suite, env, seed, episodes, settings), agent=agent)
     with progress(as_json) as bar:
-        playing = bar.add_task(f"{agent} plays", total=None)
+        playing = bar.add_task("images are screened" if out else f"{agent} plays", total=None)
+
+        def tell(done: Sequence[Any], total: int) -> None:
+            bar.update(playing, completed=len(done), total=total, description=f"{agent} plays")
+
         try:
-            lines = play(
-                config,
-                out,
-                lambda done, total: bar.update(playing, completed=len(done), total=total),
-                ALONE,
-                flagged_named(flagged),
-            )
+            lines = play(config, out, tell, flagged=flagged_named(flagged))
         except KeyboardInterrupt:
             error_console.print("medgym: interrupted; a run kept with --out goes on when started again")
             raise typer.Exit(130) from None

@@ -77,9 +77,9 @@ def near_pairs(hashes: Sequence[Hashes], nearest: int = NEAR) -> list[Pair]:
     for start in range(0, len(signs), BLOCK):
         whole = signs[start : start + BLOCK, 0]
         for form in range(len(MARGINS)):
-            distances = (BITS - whole @ signs[:, form].T) / 2
-            for one, two in np.argwhere(distances <= nearest):
+            products = whole @ signs[:, form].T
+            for one, two in np.argwhere(products >= BITS - 2 * nearest):
                 pair = (min(start + int(one), int(two)), max(start + int(one), int(two)))
                 if pair[0] != pair[1]:
-                    found[pair] = min(found.get(pair, BITS), int(distances[one, two]))
+                    found[pair] = min(found.get(pair, BITS), int(BITS - products[one, two]) // 2)
     return sorted((Pair(*pair, distance) for pair, distance in found.items()), key=lambda pair: pair[::-1])

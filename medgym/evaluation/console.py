@@ -47,9 +47,10 @@ def evaluate(
     begun = [cell.name for cell in cells if (out / cell.name / "config.json").exists()]
     if begun and not resume:
         raise InputError(f"{out} holds runs already, such as {begun[0]!r}: --resume goes on; or choose another folder")
-    for cell in cells:  # all before the first writes
-        screen(cell.config, flagged)
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=quiet)
+    with console.status("images are screened"):
+        for cell in cells:  # all before the first writes
+            screen(cell.config, flagged)
     state: dict[str, tuple[Sequence[Line], int]] = {cell.name: ([], 0) for cell in cells}
     with Live(console=console, auto_refresh=False, transient=True) as live:
         looked = 0.0
@@ -58,7 +59,7 @@ def evaluate(
             def tell(lines: Sequence[Line], total: int, name: str = cell.name) -> None:
                 nonlocal looked
                 state[name] = lines, total
-                if not quiet and console.is_terminal and (time.monotonic() - looked > OFTEN or len(lines) == total):
+                if console.is_terminal and not quiet and (time.monotonic() - looked > OFTEN or len(lines) == total):
                     looked = time.monotonic()
                     live.update(_going(state), refresh=True)
 
