@@ -2,7 +2,7 @@
 
 Strokes are what an opening (bright ones) or a closing (dark ones) takes away. Connected ones of a letter's size are
 linked to their neighbours of like height and colour on the same line, and a row is text where its letters are many,
-clear, close and on the line. Nothing is trained, and nothing is read: a ruler or a scale is text too, a single L or R
+clear, close, on the line and alone. Nothing is trained, and nothing is read: a ruler or a scale is text too, a single L or R
 is not, and handwriting or letters under six pixels high are missed. `benchmarks/hygiene` measures how often.
 """
 
@@ -26,21 +26,36 @@ CLEAR = (40, 90, 160)
 HEIGHTS = (5, 64)
 LETTERS = 4
 """The fewest letters of a row."""
-ENOUGH = 1.2
+ENOUGH = 1.1
 """The evidence from which a row is text: about four letters of the greatest contrast, or eight of half."""
 SIDES = (400, 1280)
 """Smaller images are looked at doubled, larger ones made smaller."""
 
 
 class _Letters(NamedTuple):
-    """Boxes ``(N, 4)`` of what may be letters, left to right; their grey level, and its contrast to what is around."""
+    """What may be letters, left to right, and the strokes of all else.
+
+    Attributes:
+        boxes: ``(N, 4)``.
+        areas: how many pixels each has.
+        levels: the grey level of each.
+        contrasts: how far that is from what is around.
+        strokes: where strokes are, ``(H, W)``.
+    """
 
     boxes: NDArray[np.int64]
+    areas: NDArray[np.int64]
     levels: NDArray[np.float64]
     contrasts: NDArray[np.float64]
+    strokes: NDArray[np.bool_]
 
     def of(self, which: NDArray[np.intp]) -> "_Letters":
-        return _Letters(self.boxes[which], self.levels[which], self.contrasts[which])
+        return _Letters(self.boxes[which], self.areas[which], self.levels[which], self.contrasts[which], self.strokes)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        (x1, y1), (x2, y2) = self.boxes[:, :2].min(axis=0), self.boxes[:, 2:].max(axis=0)
+        return int(x1), int(y1), int(x2), int(y2)
 
     @property
     def heights(self) -> NDArray[np.int64]:
@@ -60,7 +75,7 @@ def lines_of_text(pixels: Pixels) -> list[Box]:
         for row in _rows(np.asarray(scaled)):
             sure = _evidence(row)
             if sure >= ENOUGH:
-                (x1, y1), (x2, y2) = row.boxes[:, :2].min(axis=0), row.boxes[:, 2:].max(axis=0)
+                x1, y1, x2, y2 = row.box
                 found.append((sure, (float(x1 * x), float(y1 * y), float(x2 * x), float(y2 * y))))
     return [box for _, box in sorted(found, reverse=True)]
 
@@ -117,7 +132,7 @@ def _letters(shown: Pixels, strokes: Pixels, clear: int) -> _Letters:
     fits &= (areas >= 6) & (areas >= 0.18 * width * height)
     order = np.flatnonzero(fits)[np.argsort(boxes[fits, 0], kind="stable")]
     levels, contrasts = (_bright(values[inside], of, areas) for values in (shown, strokes))
-    return _Letters(boxes[order], levels[order], contrasts[order])
+    return _Letters(boxes[order], areas[order], levels[order], contrasts[order], inside)
 
 
 def _bright(levels: NDArray[np.uint8], of: NDArray[np.int32], areas: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -147,10 +162,15 @@ def _linked(letters: _Letters) -> Iterator[_Letters]:
 
 
 def _evidence(row: _Letters) -> float:
-    """Weigh a row: each letter counts by its contrast, and all count less that are wide apart or off the line."""
+    """Weigh a row: each letter counts by its contrast; all count less that are wide apart, off the line or not alone.
+
+    Of noise and speckle, little of what is in a row's box falls into the row.
+    """
+    x1, y1, x2, y2 = row.box
+    alone = float(row.areas.sum() / row.strokes[y1:y2, x1:x2].sum())
     height = float(np.percentile(row.heights, 75))
     bottoms = row.boxes[:, 3]
     off = float(np.minimum(np.abs(bottoms - np.median(bottoms)) / height, 0.3).mean())
     gap = float(np.median(np.maximum(row.boxes[1:, 0] - row.boxes[:-1, 2], 0))) / height
     weight = (len(bottoms) - 1) * float(np.median(row.contrasts)) / 255
-    return weight * max(0.0, 1 - 4 * off) * max(0.0, 1 - gap)
+    return weight * max(0.0, 1 - 4 * off) * max(0.0, 1 - gap) * max(0.0, 2 * alone - 1)

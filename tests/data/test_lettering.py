@@ -66,3 +66,8 @@ def test_real_images_without_text_pass() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (8, 400), (17, 17), (64, 64, 3)])
 def test_small_and_empty_images_are_no_fault(shape: tuple[int, ...]) -> None:
     assert lines_of_text(np.zeros(shape, np.uint8)) == []
+
+
+def test_noise_is_no_text() -> None:
+    noise = [np.random.default_rng(seed).integers(0, 255, (96, 128, 3), np.uint8) for seed in range(10)]
+    assert sum(bool(lines_of_text(pixels)) for pixels in noise) <= 1
