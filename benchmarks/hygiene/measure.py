@@ -149,7 +149,7 @@ def false_texts(groups: dict[str, list[Pixels]]) -> str:
 
 def copies(groups: dict[str, list[Pixels]]) -> str:
     """Return a table of how often copies are found."""
-    images = [Image.fromarray(image).convert("L") for held in groups.values() for image in held[:8]]
+    images = [Image.fromarray(image).convert("L") for held in groups.values() for image in held[:4]]
     rows = []
     for name, change in COPIES.items():
         found = [near_pairs([h for h in map(_hashes, (image, change(image))) if h is not None]) for image in images]

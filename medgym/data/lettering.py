@@ -2,8 +2,8 @@
 
 Strokes are what an opening (bright ones) or a closing (dark ones) takes away. Connected ones of a letter's size are
 linked to their neighbours of like height and colour on the same line, and a row is text where its letters are many,
-clear, close, on the line and alone. Nothing is trained, and nothing is read: a ruler or a scale is text too, a single L or R
-is not, and handwriting or letters under six pixels high are missed. `benchmarks/hygiene` measures how often.
+clear, close, on the line and alone. Nothing is trained, and nothing is read: a ruler or a scale may be text too, a
+single L or R is not, and handwriting or letters under six pixels high are missed. `benchmarks/hygiene` measures it.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CLEAR = (40, 90, 160)
 HEIGHTS = (5, 64)
 LETTERS = 4
 """The fewest letters of a row."""
-ENOUGH = 1.1
+ENOUGH = 1.0
 """The evidence from which a row is text: about four letters of the greatest contrast, or eight of half."""
 SIDES = (400, 1280)
 """Smaller images are looked at doubled, larger ones made smaller."""
