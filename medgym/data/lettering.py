@@ -27,7 +27,7 @@ HEIGHTS = (5, 64)
 LETTERS = 4
 """The fewest letters of a row."""
 ENOUGH = 1.0
-"""The evidence from which a row is text: about four letters of the greatest contrast, or eight of half."""
+"""The evidence from which a row is text: that of four well set letters of half the greatest contrast."""
 SIDES = (400, 1280)
 """Smaller images are looked at doubled, larger ones made smaller."""
 
