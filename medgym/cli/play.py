@@ -1,6 +1,7 @@
 """The commands that play and compare: ``run``, ``eval``, ``leaderboard``, ``rescore``, ``report``."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from ..evaluation.run import RunConfig
 
 Listed = Annotated[list[str] | None, typer.Option(help="May be given several times; default: the card's.")]
+
+FlaggedTasks = Annotated[
+    str, typer.Option("--flagged", help="Tasks whose pictures may name a patient: refuse, skip or keep them.")
+]
 
 
 @app.command()
@@ -42,12 +47,14 @@ def run(
     coords: Annotated[str | None, typer.Option(help="pixel, norm1000 or unit; default: the agent's.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Actions an episode may take.")] = None,
     view_size: Annotated[int | None, typer.Option(help="Longest side of a view, in pixels.")] = None,
+    flagged: FlaggedTasks = "refuse",
     as_json: AsJson = False,
 ) -> None:
     """Let an agent play tasks, and show what it earned and why.
 
     Example: medgym run --tasks phantoms --agent scripted --episodes 20 --seed 0 --out runs/first
     """
+    from ..data.screening import flagged_named
     from ..evaluation.run import RunConfig, play
     from ..evaluation.summary import summarise
 
@@ -60,9 +67,13 @@ def run(
     if suite is not None:
         config = replace(_of_suite(suite, env, seed, episodes, settings), agent=agent)
     with progress(as_json) as bar:
-        playing = bar.add_task(f"{agent} plays", total=None)
+        playing = bar.add_task("images are screened" if out else f"{agent} plays", total=None)
+
+        def tell(done: Sequence[Any], total: int) -> None:
+            bar.update(playing, completed=len(done), total=total, description=f"{agent} plays")
+
         try:
-            lines = play(config, out, lambda done, total: bar.update(playing, completed=len(done), total=total))
+            lines = play(config, out, tell, flagged=flagged_named(flagged))
         except KeyboardInterrupt:
             error_console.print("medgym: interrupted; a run kept with --out goes on when started again")
             raise typer.Exit(130) from None
@@ -72,6 +83,8 @@ def run(
         return
     Console().print(f"{agent} on {config.env}, split {lines[0]['split']!r}", highlight=False)
     _print_summary(summary, lines)
+    if out and (out / "screening.json").exists():
+        Console().print(f"Some tasks were flagged: {out / 'screening.json'}", soft_wrap=True, highlight=False)
     if out:
         Console().print(f"Kept in {out}: open {out / 'report.html'}", soft_wrap=True, highlight=False)
 
@@ -93,12 +106,14 @@ def evaluate(
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="How many processes play.")] = 1,
     ray: Annotated[bool, typer.Option("--ray", help="Play on a Ray cluster, by so many workers.")] = False,
+    flagged: FlaggedTasks = "refuse",
     as_json: AsJson = False,
 ) -> None:
     """Let agents play a benchmark, and rank them with intervals and paired differences.
 
     Example: medgym eval --suite phantoms-core --agent scripted --agent my.py:MyAgent --episodes 50 --workers 2
     """
+    from ..data.screening import flagged_named
     from ..evaluation.compare import cells, variations
     from ..evaluation.compare import suite as base_of
     from ..evaluation.console import evaluate as carry_out
@@ -109,7 +124,14 @@ def evaluate(
         replace(base, episodes=base.episodes if episodes is None else episodes), agent, variations(vary or ()), withhold
     )
     try:
-        found = carry_out(planned, out, resume=resume, workers=Workers(workers, ray), quiet=as_json)
+        found = carry_out(
+            planned,
+            out,
+            resume=resume,
+            workers=Workers(workers, ray),
+            quiet=as_json,
+            flagged=flagged_named(flagged),
+        )
     except KeyboardInterrupt:
         error_console.print("medgym: interrupted; the same command with --resume goes on")
         raise typer.Exit(130) from None

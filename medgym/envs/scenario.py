@@ -72,7 +72,7 @@ class Scenario:
                 raise InputError(f"{name} is a name or a path, not {type(value).__name__}")
         if isinstance(tools, str):
             raise InputError(f"tools is a list of names, such as ['zoom_in'], not the text {tools!r}")
-        self.split = split
+        self.tasks, self.split = tasks, split
         self.max_turns, self.view_size, self.max_unusable = max_turns, view_size, max_unusable
         self.toolbox = Tools(tools, make_segmenter(segmenter))
         self.dialect = make_dialect(dialect, self.toolbox.specs, coords)

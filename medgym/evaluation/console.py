@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.table import Column, Table
 
 from ..core.errors import InputError
+from ..data.screening import Flagged
 from .compare import Cell, entries, pairs
 from .leaderboard import write_leaderboard
-from .run import Workers, play
+from .run import Workers, play, screen
 from .traces import Line
 
 RIGHT = {"accuracy": "accuracy", "iou": "IoU", "f1": "F1"}
@@ -29,16 +30,27 @@ OFTEN = 0.25
 """Seconds between two looks of the table."""
 
 
-def evaluate(cells: Sequence[Cell], out: Path, *, resume: bool, workers: Workers, quiet: bool) -> dict[str, Any]:
+def evaluate(
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    resume: bool,
+    workers: Workers,
+    quiet: bool,
+    flagged: Flagged = Flagged.REFUSE,
+) -> dict[str, Any]:
     """Play all runs of an evaluation, each in a folder of its own, and write the leaderboard beside them.
 
     Raises:
-        InputError: where there are runs already and `resume` was not asked for.
+        InputError: where there are runs already and `resume` was not asked for; where tasks are flagged and refused.
     """
     begun = [cell.name for cell in cells if (out / cell.name / "config.json").exists()]
     if begun and not resume:
         raise InputError(f"{out} holds runs already, such as {begun[0]!r}: --resume goes on; or choose another folder")
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=quiet)
+    with console.status("images are screened"):
+        for cell in cells:  # all before the first writes
+            screen(cell.config, flagged)
     state: dict[str, tuple[Sequence[Line], int]] = {cell.name: ([], 0) for cell in cells}
     with Live(console=console, auto_refresh=False, transient=True) as live:
         looked = 0.0
@@ -47,11 +59,11 @@ def evaluate(cells: Sequence[Cell], out: Path, *, resume: bool, workers: Workers
             def tell(lines: Sequence[Line], total: int, name: str = cell.name) -> None:
                 nonlocal looked
                 state[name] = lines, total
-                if not quiet and console.is_terminal and (time.monotonic() - looked > OFTEN or len(lines) == total):
+                if console.is_terminal and not quiet and (time.monotonic() - looked > OFTEN or len(lines) == total):
                     looked = time.monotonic()
                     live.update(_going(state), refresh=True)
 
-            play(cell.config, out / cell.name, tell, workers)
+            play(cell.config, out / cell.name, tell, workers, flagged)
     return conclude([out / cell.name for cell in cells], out)
 
 

@@ -15,7 +15,7 @@ from ..tools.segmenters import make_segmenter
 
 PACKAGES = {
     "torch": "train", "transformers": "train", "trl": "train", "peft": "train", "wandb": "train", "sam2": "sam2",
-    "pydicom": "data", "nibabel": "data", "httpx": "remote", "fastapi": "serve", "ray": "ray",
+    "pydicom": "data", "nibabel": "data", "imagehash": "data", "httpx": "remote", "fastapi": "serve", "ray": "ray",
 }  # fmt: skip
 ALWAYS = ("classical", "simulated")
 

@@ -2,7 +2,8 @@
 
 The folder holds ``config.json``, ``episodes.jsonl`` (a line appended as each episode ends), ``images/<hash>.png``,
 and, when all episodes are over, ``truth.jsonl``, ``summary.json`` and ``report.html``. Running again with the same
-settings goes on where it stopped; episodes that failed are played again.
+settings goes on where it stopped; episodes that failed are played again. Images that are neither made nor public are
+screened before anything is written; where some were flagged and the run went on, ``screening.json`` says so.
 """
 
 import json
@@ -24,10 +25,13 @@ import gymnasium as gym
 from ..agents.agent import Agent, load_agent
 from ..catalog import names
 from ..core.errors import InputError, nearest
+from ..core.task import Task
+from ..data.screening import Flagged, held_back, is_public, keep_record
 from ..envs.medtool import MedToolEnv
 from ..envs.scenario import Scenario
 from ..envs.spaces import FreeText
 from ..spec import needs
+from ..tasks.sources import load_tasks
 from .report import write_report
 from .rollout import attempts
 from .summary import summarise
@@ -74,7 +78,11 @@ Played = tuple[Line, Line]
 
 
 def play(
-    config: RunConfig, out: Path | None = None, progress: Progress | None = None, workers: Workers = ALONE
+    config: RunConfig,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    workers: Workers = ALONE,
+    flagged: Flagged = Flagged.REFUSE,
 ) -> list[Line]:
     """Play a run and return its episodes' lines, those of an earlier start included.
 
@@ -82,27 +90,48 @@ def play(
         out: the folder to keep it in, or None to keep nothing.
         progress: called with the finished episodes and the number of all.
         workers: who plays; the episodes are the same, whoever does.
+        flagged: what becomes of tasks whose pictures may name a patient, where they would be kept.
 
     Raises:
-        InputError: for an unusable setting, or a folder that holds another run.
+        InputError: for an unusable setting, a folder that holds another run, or flagged tasks that are refused.
     """
     player = Player(config)
-    count = _count(config, len(player.scenario.source(player.split)))
+    asked = range(_count(config, len(player.scenario.source(player.split))))
+    private = out and not is_public(player.scenario.tasks)
+    found = held_back(player.task, asked, flagged) if private else {}
+    played = [index for index in asked if index not in found or flagged is Flagged.KEEP]
+    if not played:
+        raise InputError(f"all {len(asked)} tasks are flagged and skipped; nothing is left to play")
     lines = {line["index"]: line for line in (_open(config, out, player) if out else [])}
-    left = [index for index in range(count) if index not in lines or lines[index]["failed"]]
+    if out and found:
+        keep_record(out, found, flagged)
+    left = [index for index in played if index not in lines or lines[index]["failed"]]
     truths: dict[int, Line] = {}
     tell = progress or (lambda lines, total: None)
-    tell(list(lines.values()), max(count, len(lines)))
+    tell(list(lines.values()), len({*played, *lines}))
     for line, truth in _played(player, left, out / "images" if out else None, workers):
         lines[line["index"]], truths[line["index"]] = line, truth
         if out:
             with (out / "episodes.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        tell(list(lines.values()), max(count, len(lines)))
+        tell(list(lines.values()), len({*played, *lines}))
     if out:
         _keep_truths(out, [truths.get(index) or player.truth(index) for index in sorted(lines)])
         conclude(out)
     return [lines[index] for index in sorted(lines)]
+
+
+def screen(config: RunConfig, flagged: Flagged) -> None:
+    """Screen the images of a run that is to be kept, without its agent and its segmenter.
+
+    Raises:
+        InputError: for tasks that cannot be loaded, and for flagged ones that are refused.
+    """
+    given = {**gym.spec(config.env).kwargs, **config.settings}
+    tasks = given.get("tasks", "phantoms")
+    if not is_public(tasks):
+        source = load_tasks(tasks, given.get("split", "train"), seed=config.seed, kind=given.get("kinds"))
+        held_back(source.__getitem__, range(_count(config, len(source))), flagged)
 
 
 class Player:
@@ -132,7 +161,11 @@ class Player:
 
     def truth(self, index: int) -> Line:
         """Return what is right in a task."""
-        return truth_line(self.scenario.task(self.split, index))
+        return truth_line(self.task(index))
+
+    def task(self, index: int) -> Task:
+        """Return a task of the run."""
+        return self.scenario.task(self.split, index)
 
 
 def _played(player: Player, left: Sequence[int], images: Path | None, workers: Workers) -> Iterator[Played]:

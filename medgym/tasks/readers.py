@@ -120,12 +120,21 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     return SourceImage(key, partial(_pixels, absolute, number), header.spacing, stored, header.unit, header.inverted)
 
 
-def file_of(image: SourceImage) -> tuple[str, int | None] | None:
-    """Return the file that an image was opened from, and which slice of it is shown; None where there is none."""
+def file_of(image: SourceImage) -> tuple[str, int | None]:
+    """Return the file that an image was opened from, or nothing, and which slice of it is shown."""
     key = image.root.key
-    if not isinstance(key, tuple) or key[0] not in ("file", "slice"):
-        return None
-    return str(key[1]), key[2]
+    if isinstance(key, tuple) and key[0] in ("file", "slice"):
+        return str(key[1]), key[2]
+    return "", None
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether a file is read as DICOM.
+
+    Raises:
+        InputError: where there is nothing to read.
+    """
+    return _format(path) == "dicom"
 
 
 def read_mask(path: str | Path, size: Size, number: int | None = None) -> Mask:

@@ -186,7 +186,7 @@ def _scene(digest: str, held: _Gathering, name: str) -> Scene:
 def _file(image: SourceImage) -> tuple[str | None, int | None]:
     """Return an image's file and slice, if opening them shows the same pixels: a channel of a volume would not."""
     place = file_of(image)
-    if place is None:
+    if not place[0]:
         return None, None
     try:
         same = open_image(*place).digest == image.digest

@@ -31,6 +31,7 @@ class Draft:
     Attributes:
         key: names it within the data set.
         group: what its patient's, or else its image's, other tasks share; no group is in two splits.
+            It is in `Task.meta` too.
         regions: the masks of the first image, by the names of what they show.
         target: which of them is asked for (segmentation).
         boxes: in the first image's pixels.
@@ -243,6 +244,6 @@ def _completed(draft: Draft, name: str, split: str, index: int) -> Task:
         draft.modality,
         split,
         index,
-        {"source": name, **draft.meta},
+        {"source": name, **({"group": draft.group} if draft.group else {}), **draft.meta},
         Truth(draft.answer, draft.accepted, mask, evidence, structures),
     )
