@@ -75,6 +75,8 @@ def names_of(text: str) -> tuple[dict[int, str], str]:
     if "=" not in text:
         return {}, structure(text)
     pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name.strip() for _, _, name in pairs):
+        raise InputError(f"--names: expected the names of labels, such as 1=liver,2=tumor, not {text!r}")
     return labels_of({number: name for number, _, name in pairs}, "--names"), ""
 
 

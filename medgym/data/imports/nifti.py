@@ -114,13 +114,11 @@ def _largest(planes: Any) -> dict[int, tuple[int, int]]:
     """Return of each label the slice where it is largest, and how many pixels it has there."""
     best: dict[int, tuple[int, int]] = {}
     for number, plane in enumerate(planes):
-        whole = np.rint(plane)
-        if (
-            not np.isfinite(whole).all()
-            or whole.min() < 0
-            or whole.max() >= MOST
-            or np.abs(whole - plane).max() > SLACK
-        ):
+        # As 64 bits: of bytes, NumPy's rint makes floats of 16.
+        exact = np.asarray(plane, np.float64)
+        whole = np.rint(exact)
+        right = np.isfinite(whole).all() and whole.min() >= 0 and whole.max() < MOST
+        if not right or np.abs(whole - exact).max() > SLACK:
             raise InputError(f"the labels are not whole numbers from 0 to {MOST - 1}; expected a map of labels")
         counts = np.bincount(whole.astype(np.int64).ravel())
         for label in np.flatnonzero(counts[1:]) + 1:
@@ -132,8 +130,9 @@ def _largest(planes: Any) -> dict[int, tuple[int, int]]:
 def _masks(plane: Any, names: Mapping[int, str]) -> dict[str, Mask]:
     """Return the masks of the structures that are in a slice."""
     found: dict[str, Mask] = {}
+    whole = np.rint(np.asarray(plane, np.float64))
     for name in dict.fromkeys(names.values()):
-        bits = np.isin(np.rint(plane), [label for label, each in names.items() if each == name])
+        bits = np.isin(whole, [label for label, each in names.items() if each == name])
         if bits.any():
             found[name] = Mask.of(bits)
     return found

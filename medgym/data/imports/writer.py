@@ -120,14 +120,13 @@ class Writer:
 
     def _row(self, record: Record, task: Task, truth: Truth) -> Row:
         meta = task.meta
-        worded = task.kind in (Kind.CHOICE, Kind.YES_NO, Kind.NUMBER, Kind.OPEN) or task.options
         own_boxes = task.kind is Kind.DETECTION or truth_of(record.task).boxes
         masks = truth.structures.items()
         return {
             "question_type": WRITTEN[task.kind],
             "question": task.question,
             "options": list(task.options),
-            "answer": [truth.answer, *truth.accepted] if worded else [],
+            "answer": [truth.answer, *truth.accepted] if truth.answer else [],
             "image_path": [self._path(path) for path in record.images],
             "slice": record.slice,
             "masks": [

@@ -1,0 +1,383 @@
+"""DICOM-SEG and RTSTRUCT: what was drawn is on the image it was drawn on, by UID or by place."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from medgym.core.errors import InputError
+from medgym.core.task import Task, truth_of
+from medgym.data.imports import bring_in
+
+from .samples import (
+    BOX,
+    HEIGHT,
+    ORIGIN,
+    OTHER,
+    PATIENT,
+    SPACING,
+    WIDTH,
+    circle,
+    contour,
+    dicom,
+    filled,
+    item,
+    noise,
+    saved,
+    segmentation,
+    series,
+    structures,
+)
+from .test_imports import rejected, tasks
+
+
+def by_question(out: Path) -> dict[str, Task]:
+    return {task.question: task for task in tasks(out)}
+
+
+def bits_of(task: Task) -> np.ndarray:
+    mask = truth_of(task).mask
+    assert mask is not None
+    return mask.bits()
+
+
+def shown(task: Task) -> int:
+    """Return which slice of the sample an image is, by its pixels."""
+    values = task.images[0].stored
+    assert values is not None
+    found = (values() + 1024) / 4
+    return next(number for number in range(9) if np.array_equal(found, noise(number)))
+
+
+# Segmentations
+
+
+@pytest.mark.parametrize("referenced", [True, False], ids=["by UID", "by place"])
+def test_a_segment_is_asked_for_where_it_is_largest_in_any_order_of_frames(referenced: bool, tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    frames = [(2, 3, filled(OTHER)), (1, 3, filled((0, 0, 2, 2))), (1, 0, filled((5, 5, 9, 9))), (1, 2, filled())]
+    segmentation(home / "seg.dcm", frames, images, {1: "liver", 2: "Left Kidney"}, referenced)
+    told = bring_in(home, tmp_path / "out")
+    assert (told["format"], told["tasks"], told["modalities"]) == ("dicom", 2, {"CT": 2})
+    liver, kidney = (by_question(tmp_path / "out")[f"Segment the {name}."] for name in ("liver", "Left Kidney"))
+    assert np.array_equal(bits_of(liver), filled() > 0)
+    assert np.array_equal(bits_of(kidney), filled(OTHER) > 0)
+    assert (shown(liver), shown(kidney)) == (2, 3)
+    assert list(truth_of(liver).structures) == ["liver"]
+    assert set(truth_of(kidney).structures) == {"liver", "Left Kidney"}
+    assert liver.images[0].spacing == (SPACING[1], SPACING[0])
+    assert liver.meta["patient"] == kidney.meta["patient"]
+    assert PATIENT not in liver.id
+
+
+@pytest.mark.parametrize("size", [(20, 24), (7, 5), (9, 3)])
+def test_frames_that_end_within_a_byte_are_unpacked(size: tuple[int, int], tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).integers(0, 2, (3, *size)).astype(np.uint8)
+    drawn[1, :, :3] = 1
+    fields = {"Rows": size[0], "Columns": size[1], "PixelData": np.zeros(size, np.int16).tobytes()}
+    images = series(tmp_path / "source", 3, **fields)
+    segmentation(tmp_path / "source" / "seg.dcm", [(1, n, drawn[n]) for n in range(3)], images, {1: "liver"})
+    bring_in(tmp_path / "source", tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    largest = int(drawn.reshape(3, -1).sum(1).argmax())
+    assert np.array_equal(bits_of(task), drawn[largest] > 0)
+
+
+@pytest.mark.parametrize(("turn", "steps"), [("mirrored", (-1, 1)), ("upside down", (1, -1)), ("both", (-1, -1))])
+def test_a_segmentation_that_is_stored_mirrored_lies_right(turn: str, steps: tuple[int, int], tmp_path: Path) -> None:
+    home, wanted = tmp_path / "source", filled()
+    images = series(home)
+    made = segmentation(home / "seg.dcm", [(1, 1, wanted[:: steps[1], :: steps[0]])], images, {1: "liver"})
+    shared = made.SharedFunctionalGroupsSequence[0]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = [steps[0], 0, 0, 0, steps[1], 0]
+    corner = [
+        ORIGIN[0] + (WIDTH - 1) * SPACING[1] * (steps[0] < 0),
+        ORIGIN[1] + (HEIGHT - 1) * SPACING[0] * (steps[1] < 0),
+        ORIGIN[2] + 2,
+    ]
+    made.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient = corner
+    made.save_as(home / "seg.dcm")
+    bring_in(home, tmp_path / "out")
+    assert np.array_equal(bits_of(tasks(tmp_path / "out")[0]), wanted > 0)
+
+
+def test_a_segmentation_of_a_part_of_the_image_lies_right(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    part = filled()[4:14, 2:12]
+    made = segmentation(home / "seg.dcm", [(1, 1, part)], images, {1: "liver"})
+    corner = [ORIGIN[0] + 2 * SPACING[1], ORIGIN[1] + 4 * SPACING[0], ORIGIN[2] + 2]
+    made.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient = corner
+    made.save_as(home / "seg.dcm")
+    bring_in(home, tmp_path / "out")
+    assert np.array_equal(bits_of(tasks(tmp_path / "out")[0]), filled() > 0)
+
+
+@pytest.mark.parametrize("kind", ["FRACTIONAL", "LABELMAP"])
+def test_other_kinds_of_segmentation_are_read(kind: str, tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    values = filled() // 255 * 128 + filled(OTHER) // 255 * 127
+    names = {1: "liver"}
+    if kind == "LABELMAP":
+        values, names = filled() // 255 + filled(OTHER) // 255 * 2, {1: "liver", 2: "kidney"}
+    fields = {
+        "SegmentationType": kind, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "MaximumFractionalValue": 255,
+        "PixelData": values.tobytes(),
+    }  # fmt: skip
+    segmentation(home / "seg.dcm", [(1, 1, values)], images, names, **fields)
+    bring_in(home, tmp_path / "out")
+    found = by_question(tmp_path / "out")
+    assert np.array_equal(bits_of(found["Segment the liver."]), filled() > 0)
+    if kind == "LABELMAP":
+        assert np.array_equal(bits_of(found["Segment the kidney."]), filled(OTHER) > 0)
+
+
+def test_segments_of_one_name_are_one_structure(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    segmentation(home / "seg.dcm", [(1, 1, filled()), (2, 1, filled(OTHER))], images, {1: "Nodule", 2: "Nodule"})
+    bring_in(home, tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    assert np.array_equal(bits_of(task), (filled() | filled(OTHER)) > 0)
+
+
+def test_a_segment_without_a_label_is_called_by_its_code(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    made = segmentation(home / "seg.dcm", [(1, 1, filled()), (2, 1, filled(OTHER))], images, {1: "", 2: ""})
+    made.SegmentSequence[0].SegmentedPropertyTypeCodeSequence = [item(CodeMeaning="Spleen")]
+    made.save_as(home / "seg.dcm")
+    told = bring_in(home, tmp_path / "out")
+    assert (told["structures"], told["rejected"]["count"]) == ({"Spleen": 1}, 1)
+    (only,) = rejected(tmp_path / "out")
+    assert only == {"file": "seg.dcm", "line": None, "item": "segment 2", "reason": "it has no name; expected a label"}
+
+
+def test_a_frame_of_a_multi_frame_image_is_asked_about(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    frames = np.stack([noise(number).astype(np.int16) * 4 for number in range(3)])
+    groups = [
+        item(PlanePositionSequence=[item(ImagePositionPatient=[*ORIGIN[:2], ORIGIN[2] + 2 * number])])
+        for number in range(3)
+    ]
+    (whole,) = series(home, 1, NumberOfFrames=3, PixelData=frames.tobytes(), PerFrameFunctionalGroupsSequence=groups)
+    made = segmentation(home / "seg.dcm", [(1, 0, filled())], [whole], {1: "liver"})
+    own = made.PerFrameFunctionalGroupsSequence[0]
+    own.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = 3
+    own.PlanePositionSequence[0].ImagePositionPatient = [*ORIGIN[:2], ORIGIN[2] + 4]
+    made.save_as(home / "seg.dcm")
+    bring_in(home, tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    assert shown(task) == 2
+    del own.DerivationImageSequence
+    made.save_as(home / "seg.dcm")
+    bring_in(home, tmp_path / "out")
+    assert shown(tasks(tmp_path / "out")[0]) == 2
+
+
+def _elsewhere(home: Path, images: list[Any]) -> None:
+    frames = [(1, 1, filled()), (2, 1, filled(OTHER))]
+    made = segmentation(home / "seg.dcm", frames, images, {1: "liver", 2: "kidney"})
+    place = made.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]
+    place.ImagePositionPatient = [ORIGIN[0] + 0.3, ORIGIN[1], ORIGIN[2] + 2]
+    made.save_as(home / "seg.dcm")
+
+
+def _between(home: Path, images: list[Any]) -> None:
+    frames = [(1, 1, filled()), (2, 1, filled(OTHER))]
+    made = segmentation(home / "seg.dcm", frames, images, {1: "liver", 2: "kidney"}, referenced=False)
+    place = made.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]
+    place.ImagePositionPatient = [*ORIGIN[:2], ORIGIN[2] + 3]
+    made.save_as(home / "seg.dcm")
+
+
+def _empty(home: Path, images: list[Any]) -> None:
+    frames = [(1, 1, filled() * 0), (2, 1, filled(OTHER))]
+    segmentation(home / "seg.dcm", frames, images, {1: "liver", 2: "kidney"})
+
+
+def _damaged_image(home: Path, images: list[Any]) -> None:
+    dicom_of = segmentation(home / "seg.dcm", [(1, 0, filled()), (2, 1, filled())], images, {1: "liver", 2: "kidney"})
+    assert dicom_of
+    whole = (home / "image0.dcm").read_bytes()
+    (home / "image0.dcm").write_bytes(whole[:-200])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_elsewhere, "the segment's pixels do not lie on the image's; expected the same grid"),
+        (_between, "no image lies where it was drawn; expected one"),
+        (_empty, "nothing is marked; expected something on an image"),
+        (_damaged_image, "expected a whole DICOM image"),
+    ],
+)
+def test_one_bad_segment_is_reported_and_the_others_go_in(
+    spoil: Callable[[Path, list[Any]], None], why: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "source"
+    spoil(home, series(home))
+    assert bring_in(home, tmp_path / "out")["tasks"] == 1
+    (only,) = rejected(tmp_path / "out")
+    assert only["file"] == "seg.dcm"
+    assert "liver" in only["item"]
+    assert why in only["reason"]
+
+
+def test_files_that_cannot_be_used_are_reported(tmp_path: Path) -> None:
+    home = dicom(tmp_path / "source")
+    (home / "broken.dcm").write_bytes(b"no DICOM")
+    (home / "notes.txt").write_text("nothing")
+    (home / "README").write_text("nothing")
+    seg = (home / "seg.dcm").read_bytes()
+    (home / "cut.dcm").write_bytes(seg[:-40])
+    assert bring_in(home, tmp_path / "out")["tasks"] == 3
+    assert {each["file"] for each in rejected(tmp_path / "out")} == {"broken.dcm", "cut.dcm"}
+    for name in ("image0.dcm", "image1.dcm", "image2.dcm", "image3.dcm"):
+        (home / name).unlink()
+    with pytest.raises(InputError, match="no image lies where it was drawn"):
+        bring_in(home, tmp_path / "out")
+
+
+# Structure sets
+
+
+@pytest.mark.parametrize("referenced", [True, False], ids=["by UID", "by place"])
+def test_a_disc_covers_the_pixels_whose_centres_are_in_it(referenced: bool, tmp_path: Path) -> None:
+    """Pixels are 0.8 by 0.5 mm; the disc is 3 mm around a place that is none of their centres."""
+    home = tmp_path / "source"
+    images = series(home)
+    centre, radius = (8.13, 4.87), 3.0
+    drawn = [contour(circle(centre, 1.0, 0), images[0] if referenced else None)]
+    drawn.append(contour(circle(centre, radius, 1), images[1] if referenced else None))
+    structures(home / "rt.dcm", {"GTV_1": drawn})
+    bring_in(home, tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    distance = np.hypot(columns * SPACING[1] - centre[0], rows * SPACING[0] - centre[1])
+    assert np.abs(distance - radius).min() > 1e-3
+    assert np.array_equal(bits_of(task), distance < radius)
+    assert (task.question, shown(task)) == ("Segment the GTV 1.", 1)
+
+
+def test_what_is_drawn_within_leaves_a_hole_in_any_order(tmp_path: Path) -> None:
+    home, sizes = tmp_path / "source", (4.5, 3.0, 1.5)
+    images = series(home)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    distance = np.hypot(columns * SPACING[1] - 8.13, rows * SPACING[0] - 4.87)
+    wanted = (distance < 4.5) & (distance > 3.0) | (distance < 1.5)
+    for kind in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
+        for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+            drawn = [contour(circle((8.13, 4.87), sizes[i], 1), images[1], kind) for i in order]
+            structures(home / "rt.dcm", {"ring": drawn})
+            bring_in(home, tmp_path / "out")
+            assert np.array_equal(bits_of(tasks(tmp_path / "out")[0]), wanted), (kind, order)
+
+
+def test_contours_that_overlap_in_part_are_united(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    centres = ((6.13, 4.87), (9.13, 4.87))
+    structures(home / "rt.dcm", {"lung": [contour(circle(centre, 3, 1), images[1]) for centre in centres]})
+    bring_in(home, tmp_path / "out")
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    discs = [np.hypot(columns * SPACING[1] - x, rows * SPACING[0] - y) < 3 for x, y in centres]
+    assert np.array_equal(bits_of(tasks(tmp_path / "out")[0]), discs[0] | discs[1])
+
+
+def test_an_oblique_series_is_drawn_on_as_it_lies(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    across, down = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
+    normal = np.cross(across, down)
+    for number in range(3):
+        place = (np.array(ORIGIN) + 2 * number * normal).tolist()
+        fields = {"ImagePositionPatient": place, "ImageOrientationPatient": [*across, *down], "SeriesInstanceUID": "1.2.9"}
+        series(home / str(number), 1, **fields, PixelData=(noise(number).astype(np.int16) * 4).tobytes())
+    angle = np.arange(720) * (2 * np.pi / 720)
+    x, y = 8.13 + 3 * np.cos(angle), 4.87 + 3 * np.sin(angle)
+    points = np.array(ORIGIN) + 2 * normal + x[:, None] * across + y[:, None] * down
+    structures(home / "rt.dcm", {"tumor": [contour(points, None)]})
+    bring_in(home, tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    assert np.array_equal(bits_of(task), np.hypot(columns * SPACING[1] - 8.13, rows * SPACING[0] - 4.87) < 3)
+    assert shown(task) == 1
+
+
+def _tilted() -> np.ndarray:
+    points = circle((8, 5), 3, 1)
+    points[:, 2] += np.linspace(0, 1, len(points))
+    return points
+
+
+@pytest.mark.parametrize(
+    ("drawn", "why"),
+    [
+        (circle((8, 5), 3, 1)[:2], "a contour cannot be read; expected three points or more"),
+        (_tilted(), "a contour does not lie in the plane of its image"),
+        (circle((800, 5), 3, 1), "nothing is marked; expected something on an image"),
+        (None, "nothing is marked; expected something on an image"),
+    ],
+)
+def test_one_bad_region_is_reported_and_the_others_go_in(drawn: np.ndarray | None, why: str, tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    good = contour(circle((8, 5), 3, 1), images[1])
+    bad = [contour(drawn, images[1])] if drawn is not None else [contour(circle((8, 5), 3, 1), images[1], "POINT")]
+    structures(home / "rt.dcm", {"lung": [good], "heart": bad})
+    assert bring_in(home, tmp_path / "out")["structures"] == {"lung": 1}
+    (only,) = rejected(tmp_path / "out")
+    assert (only["file"], only["item"]) == ("rt.dcm", "region 2, heart")
+    assert why in only["reason"]
+
+
+def test_two_series_in_one_place_are_not_guessed(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    series(home / "first")
+    images = series(home / "second", SeriesInstanceUID="1.2.3.9")
+    structures(home / "rt.dcm", {"lung": [contour(circle((8, 5), 3, 1), None)]})
+    with pytest.raises(InputError, match="images of several series lie where it was drawn; expected one"):
+        bring_in(home, tmp_path / "out")
+    named = item(RTReferencedSeriesSequence=[item(SeriesInstanceUID="1.2.3.9")])
+    reference = [item(RTReferencedStudySequence=[named])]
+    structures(home / "rt.dcm", {"lung": [contour(circle((8, 5), 3, 1), None)]}, ReferencedFrameOfReferenceSequence=reference)
+    bring_in(home, tmp_path / "out")
+    (task,) = tasks(tmp_path / "out")
+    assert Path(str(task.images[0].key[1])).parent.name == "second"  # type: ignore[index]
+    assert images
+
+
+def test_a_patient_is_in_one_split_whatever_marks_them(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    for number in range(12):
+        uid = generate_uid()
+        fields = {"PatientID": f"P{number // 2}", "SeriesInstanceUID": uid, "StudyInstanceUID": uid}
+        images = series(home / str(number), 2, **fields, FrameOfReferenceUID=uid)
+        segmentation(home / str(number) / "seg.dcm", [(1, 1, filled())], images, {1: "liver"}, FrameOfReferenceUID=uid)
+    told = bring_in(home, tmp_path / "out", split="0.4,0.3,0.3")
+    assert (told["tasks"], told["rejected"]["count"]) == (12, 0)
+    splits: dict[str, set[str]] = {}
+    for task in tasks(tmp_path / "out"):
+        splits.setdefault(task.meta["patient"], set()).add(task.split)
+    assert len(splits) == 6
+    assert all(len(each) == 1 for each in splits.values())
+    assert all(each["study"] != each["patient"] for each in (task.meta for task in tasks(tmp_path / "out")))
+
+
+def test_what_holds_no_marks_is_not_taken_for_dicom(tmp_path: Path) -> None:
+    series(tmp_path / "source")
+    saved(tmp_path / "source" / "sr.dcm", pydicom.uid.BasicTextSRStorage, Modality="SR")
+    with pytest.raises(InputError, match="looks like nothing that is known"):
+        bring_in(tmp_path / "source", tmp_path / "out")
+    with pytest.raises(InputError, match="there is no DICOM segmentation and no structure set"):
+        bring_in(tmp_path / "source", tmp_path / "out", "dicom")
+
+
+def test_the_sample_is_drawn_as_it_says() -> None:
+    assert filled()[BOX[1], BOX[0]] == 255
