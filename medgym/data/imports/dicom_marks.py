@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.draw import polygon
 
 from ...core.errors import InputError
@@ -93,12 +94,27 @@ def _frames(dataset: Any) -> Iterator[tuple[int, int, Bits]]:
     kind = str(dataset.get("SegmentationType"))
     most = int(dataset.get("MaximumFractionalValue") or 1)
     count = int(dataset.get("NumberOfFrames") or 1)
-    for frame, values in zip(range(count), import_module("pydicom").pixels.iter_pixels(dataset), strict=True):
+    for frame, values in zip(range(count), _values(dataset, count), strict=True):
         if kind == "LABELMAP":
             for number in np.unique(values[values > 0]):
                 yield frame, int(number), values == number
             continue
         yield frame, _segment_of(dataset, frame), values * 2.0 >= most if kind == "FRACTIONAL" else values > 0
+
+
+def _values(dataset: Any, count: int) -> Iterator[NDArray[Any]]:
+    """Give the pixels of all frames, one by one."""
+    packed = dataset.BitsAllocated == 1 and not dataset.file_meta.TransferSyntaxUID.is_compressed
+    if not packed:
+        yield from import_module("pydicom").pixels.iter_pixels(dataset)
+        return
+    # pydicom 3.0 cannot go through frames of bits that end within a byte, and all at once can be gigabytes.
+    shape = int(dataset.Rows), int(dataset.Columns)
+    size = shape[0] * shape[1]
+    data = np.frombuffer(dataset.PixelData, np.uint8)
+    for start in range(0, count * size, size):
+        bits = np.unpackbits(data[start // 8 : -(-(start + size) // 8)], bitorder="little")
+        yield bits[start % 8 :][:size].reshape(shape)
 
 
 def _segment_of(dataset: Any, frame: int) -> int:

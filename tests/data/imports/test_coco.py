@@ -96,7 +96,11 @@ BOTH, MARK, SEGMENT = 2, 1, 1
 @pytest.mark.parametrize(
     ("case", "lost", "why"),
     [
-        ("two points", BOTH, "annotation 0: its segmentation cannot be read; expected polygons of three points or more"),
+        (
+            "two points",
+            BOTH,
+            "annotation 0: its segmentation cannot be read; expected polygons of three points or more",
+        ),
         ("odd polygon", BOTH, "annotation 0: its segmentation cannot be read"),
         ("not numbers", BOTH, "annotation 0: its segmentation cannot be read"),
         ("short runs", BOTH, "annotation 0: its segmentation cannot be read"),
@@ -136,9 +140,15 @@ def test_boxes_alone_are_detections(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "split"),
-    [("annotations/instances_val2017.json", "validation"), ("test.json", "test"), ("train/_annotations.coco.json", "train")],
+    [
+        ("annotations/instances_val2017.json", "validation"),
+        ("test.json", "test"),
+        ("train/_annotations.coco.json", "train"),
+    ],
 )
-def test_a_file_names_its_split_and_images_are_found_where_coco_puts_them(name: str, split: str, tmp_path: Path) -> None:
+def test_a_file_names_its_split_and_images_are_found_where_coco_puts_them(
+    name: str, split: str, tmp_path: Path
+) -> None:
     told = bring_in(changed(tmp_path / "source", lambda whole: None, name), tmp_path / "out")
     assert told["splits"] == {split: 6}
 
@@ -148,7 +158,9 @@ def test_an_empty_image_size_and_an_odd_polygon_follow_pycocotools(tmp_path: Pat
     from pycocotools import mask as code
 
     points = [3.2, 4.1, 17.9, 6.6, 11.3, 17.4]
-    source = changed(tmp_path / "source", lambda whole: _first(whole).update(segmentation=[points], image_id=2, category_id=7))
+    source = changed(
+        tmp_path / "source", lambda whole: _first(whole).update(segmentation=[points], image_id=2, category_id=7)
+    )
     bring_in(source, tmp_path / "out")
     (task,) = (task for task in tasks(tmp_path / "out") if task.id == "instances/2/broken rib/segment")
     expected = Mask((WIDTH, HEIGHT), code.frPyObjects([points], HEIGHT, WIDTH)[0]["counts"])

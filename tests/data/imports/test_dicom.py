@@ -297,7 +297,11 @@ def test_an_oblique_series_is_drawn_on_as_it_lies(tmp_path: Path) -> None:
     normal = np.cross(across, down)
     for number in range(3):
         place = (np.array(ORIGIN) + 2 * number * normal).tolist()
-        fields = {"ImagePositionPatient": place, "ImageOrientationPatient": [*across, *down], "SeriesInstanceUID": "1.2.9"}
+        fields = {
+            "ImagePositionPatient": place,
+            "ImageOrientationPatient": [*across, *down],
+            "SeriesInstanceUID": "1.2.9",
+        }
         series(home / str(number), 1, **fields, PixelData=(noise(number).astype(np.int16) * 4).tobytes())
     angle = np.arange(720) * (2 * np.pi / 720)
     x, y = 8.13 + 3 * np.cos(angle), 4.87 + 3 * np.sin(angle)
@@ -346,7 +350,9 @@ def test_two_series_in_one_place_are_not_guessed(tmp_path: Path) -> None:
         bring_in(home, tmp_path / "out")
     named = item(RTReferencedSeriesSequence=[item(SeriesInstanceUID="1.2.3.9")])
     reference = [item(RTReferencedStudySequence=[named])]
-    structures(home / "rt.dcm", {"lung": [contour(circle((8, 5), 3, 1), None)]}, ReferencedFrameOfReferenceSequence=reference)
+    structures(
+        home / "rt.dcm", {"lung": [contour(circle((8, 5), 3, 1), None)]}, ReferencedFrameOfReferenceSequence=reference
+    )
     bring_in(home, tmp_path / "out")
     (task,) = tasks(tmp_path / "out")
     assert Path(str(task.images[0].key[1])).parent.name == "second"  # type: ignore[index]

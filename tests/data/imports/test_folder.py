@@ -61,7 +61,7 @@ def test_numbered_masks_of_an_image_are_united(tmp_path: Path) -> None:
 
 def test_a_name_that_only_looks_like_a_masks_is_an_image() -> None:
     pairs = paired(["a_seg_2.png", "b.png", "b_mask.png"])
-    assert [paths for paths in pairs.images.values()] == [["a_seg_2.png"], ["b.png"]]
+    assert list(pairs.images.values()) == [["a_seg_2.png"], ["b.png"]]
 
 
 def spoil(home: Path, case: str) -> None:
@@ -96,7 +96,11 @@ def spoil(home: Path, case: str) -> None:
         ("no image", "masks/tumor/b.png", "there is no image of the mask's name; expected one"),
         ("no mask", "images/c.png", "the image has no mask; expected a file of the same name"),
         ("two images", "images/b.jpg", "2 images have its name; expected one"),
-        ("labels", "masks/tumor/b.png", "the mask has the labels 0, 1, 2, which have no names; expected black and white"),
+        (
+            "labels",
+            "masks/tumor/b.png",
+            "the mask has the labels 0, 1, 2, which have no names; expected black and white",
+        ),
         ("colours", "masks/tumor/b.png", "which have no names; expected black and white"),
     ],
 )

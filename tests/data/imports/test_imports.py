@@ -168,7 +168,7 @@ def test_what_is_no_source_or_several_says_so(tmp_path: Path) -> None:
         detected(str(tmp_path / "both"))
     told = bring_in(tmp_path / "both", tmp_path / "out", "nifti")
     assert told["tasks"] == 6
-    with pytest.raises(InputError, match="unknown format 'nfti'. Did you mean 'nifti'"):
+    with pytest.raises(InputError, match=r"unknown format 'nfti'. Did you mean 'nifti'"):
         bring_in(tmp_path / "both", tmp_path / "out", "nfti")
     with pytest.raises(InputError, match="expected a folder for the format 'folder'"):
         bring_in(records(tmp_path), tmp_path / "out", "folder")
@@ -178,7 +178,7 @@ def test_what_is_no_source_or_several_says_so(tmp_path: Path) -> None:
 def test_a_folder_of_anything_else_holds_nothing(form: str, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "notes.txt").write_text("nothing")
-    with pytest.raises(InputError, match="expected|nothing could be imported"):
+    with pytest.raises(InputError, match=r"expected|nothing could be imported"):
         bring_in(tmp_path / "source", tmp_path / "out", form)
 
 

@@ -39,7 +39,10 @@ def home(tmp_path: Path) -> Path:
         ({**GOOD, "answer": "perhaps"}, "answer does not fit; expected yes or no"),
         ({**CHOICE, "answer": "kidney"}, "answer does not fit; expected the letter or the text of one of the options"),
         ({**SEGMENTATION, "mask_path": "none.png"}, "the mask is empty; expected something in it, or --negatives"),
-        ({**SEGMENTATION, "mask_path": "turned.png"}, "the mask is 20x24 and its image 24x20 pixels; expected the same"),
+        (
+            {**SEGMENTATION, "mask_path": "turned.png"},
+            "the mask is 20x24 and its image 24x20 pixels; expected the same",
+        ),
         ({**SEGMENTATION, "mask_path": "gone.png"}, "mask_path: no such file"),
         ({**SEGMENTATION, "mask_path": None}, "mask_path is missing"),
         ({**GOOD, "question_type": "ys/no"}, "Did you mean 'yes/no'"),
@@ -55,7 +58,9 @@ def test_a_slip_is_reported_with_its_line_and_the_rest_goes_in(suffix: str, raw:
     path = home / f"set{suffix}"
     if suffix == ".jsonl":
         line = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
-        path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\n" + line + b"\n" + json.dumps(CHOICE).encode())
+        path.write_bytes(
+            b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\n" + line + b"\n" + json.dumps(CHOICE).encode()
+        )
     elif isinstance(raw, bytes):
         return
     else:
