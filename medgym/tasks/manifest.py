@@ -22,7 +22,7 @@ from .records import completed
 from .schema import TYPES, Record, one_of, read_record, split_named
 from .sources import MANIFEST
 
-GROUP = 128
+GROUP = 64
 """Rows that are written, and read, together."""
 LEAST = ("question_type", "question", "image_path")
 """The columns that no manifest lacks."""
@@ -183,7 +183,9 @@ def _starts(facts: Facts) -> NDArray[np.int64]:
 def _group(facts: Facts, number: int) -> Any:
     known = set(schema().names)
     with _opened(facts) as file:
-        return file.read_row_group(number, [name for name in file.schema_arrow.names if name in known])
+        names = [name for name in file.schema_arrow.names if name in known]
+        # So few rows are read sooner than handed to other threads.
+        return file.read_row_group(number, names, use_threads=False)
 
 
 @lru_cache(maxsize=16)
@@ -201,7 +203,11 @@ def _index(facts: Facts) -> dict[str, Any]:
         names, split = _numbered(columns["split"])
         if None in names or "" in names:
             raise InputError(f"{facts[0]}: split is missing in some rows; expected {one_of(SPLITS)} in all or none")
-        found["split"] = np.array([SPLITS.index(split_named(name)) for name in names])[split].astype(np.uint8)
+        try:
+            numbers = [SPLITS.index(split_named(name)) for name in names]
+        except InputError as fault:
+            raise InputError(f"{facts[0]}: {fault}") from None
+        found["split"] = np.array(numbers, np.uint8)[split]
         for whose in ("patient", "study"):
             if whose in columns:
                 _check_disjoint(facts[0], whose, columns[whose], found["split"])

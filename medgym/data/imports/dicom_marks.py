@@ -31,7 +31,9 @@ def segments(path: str, scan: Scan) -> list[Marked]:
     dataset = guarded(path, "dicom", lambda: import_module("pydicom").dcmread(path))
     series = [str(item.get("SeriesInstanceUID")) for item in dataset.get("ReferencedSeriesSequence") or []]
     where = target(scan, series, str(dataset.get("FrameOfReferenceUID") or ""))
-    names = {int(each.SegmentNumber): _name(each) for each in dataset.get("SegmentSequence") or []}
+    # Number 0 of a map of labels is its background, which may be described too.
+    described = [each for each in dataset.get("SegmentSequence") or [] if int(each.SegmentNumber) > 0]
+    names = {int(each.SegmentNumber): _name(each) for each in described}
     masks: dict[int, dict[Plane, Mask]] = {number: {} for number in names}
     faults: dict[int, str] = {}
     frames = _frames(dataset)
