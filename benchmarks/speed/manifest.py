@@ -5,7 +5,7 @@
 It makes small pictures and records of all kinds on them, three structures to each, imports them as `medgym data import`
 does, and then, in a process of its own, plays one task after another in an environment: reset, and the first view.
 The pictures are looked at again and again, so that the bounded caches of pixels fill up within the first tasks: after
-them, nothing should grow.
+them, nothing should grow. (As many pictures as rows fill them more slowly, up to their bound of 1.75 GiB.)
 """
 
 import argparse

@@ -162,7 +162,7 @@ def _codes(annotation: Mapping[str, Any], size: Size) -> list[dict[str, Any]]:
     try:
         if isinstance(found, list):
             polygons = [[float(value) for value in polygon] for polygon in found]
-            if any(len(each) < 6 or len(each) % 2 or not np.isfinite(each).all() for each in polygons):
+            if any(len(each) < 6 or len(each) % 2 or not _near(each, size) for each in polygons):
                 raise ValueError
             codes = coco.frPyObjects(polygons, height, width)
         else:
@@ -177,6 +177,11 @@ def _codes(annotation: Mapping[str, Any], size: Size) -> list[dict[str, Any]]:
     if not any(coco.area(code) for code in codes):
         raise InputError(f"{named}: its mask is empty; expected something in it")
     return list(codes)
+
+
+def _near(polygon: list[float], size: Size) -> bool:
+    """Whether all is finite and not so far out that drawing it takes all memory."""
+    return bool((np.abs(polygon) <= 10 * max(size)).all())
 
 
 def _code(counts: Any, size: Size) -> dict[str, Any]:

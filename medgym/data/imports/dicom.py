@@ -5,9 +5,11 @@ frame of reference and position. Patients and studies are written as hashes, and
 """
 
 import os
+from functools import partial
 
 from ...core.errors import InputError
 from ...core.mask import Mask
+from ...tasks.readers import guarded
 from .dicom_marks import Marked, contours, segments
 from .dicom_planes import SUFFIXES, Plane, scanned
 from .found import Finds, Found, Rejected, Wanted, Where, pseudonym, segmentation
@@ -34,7 +36,8 @@ def find(source: str, wanted: Wanted) -> Finds:
     for names, read in ((scan.segmentations, segments), (scan.contours, contours)):
         for name in names:
             try:
-                marked = read(os.path.join(source, name), scan)
+                path = os.path.join(source, name)
+                marked = guarded(path, "dicom", partial(read, path, scan))
             except InputError as fault:
                 yield Rejected(Where(name), str(fault))
                 continue

@@ -161,8 +161,7 @@ def macros(dataset: Any, frame: int) -> list[Any]:
 
 def scanned(folder: str) -> Scan:
     """Read the headers of all DICOM files of a folder, once for as long as they stay the same."""
-    facts = ((name, os.stat(os.path.join(folder, name))) for name in files_in(folder))
-    return _scanned(folder, tuple((name, each.st_mtime_ns, each.st_size) for name, each in facts))
+    return _scanned(folder, tuple((name, *_facts(os.path.join(folder, name))) for name in files_in(folder)))
 
 
 @lru_cache(maxsize=2)
@@ -170,7 +169,7 @@ def _scanned(folder: str, facts: tuple[tuple[str, int, int], ...]) -> Scan:
     scan = Scan()
     for name, _, _ in facts:
         path = os.path.join(folder, name)
-        if not name.lower().endswith(SUFFIXES[:3]) and ("." in os.path.basename(name) or not _is_dicom(path)):
+        if not name.lower().endswith(SUFFIXES[:3]) and ("." in os.path.basename(name) or not is_dicom(path)):
             continue
         try:
             _sort(scan, name, path)
@@ -211,6 +210,30 @@ def _plane(dataset: Any, path: str, frame: int, count: int) -> Plane:
     )
 
 
-def _is_dicom(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(132)[128:] == b"DICM"
+def _facts(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def is_dicom(path: str) -> bool:
+    """Whether a file begins as DICOM does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=256)
+def whose(path: str) -> dict[str, str]:
+    """Return patient, study and modality by the header of an image, where it has one; in clear."""
+    if not is_dicom(path):
+        return {}
+    names = {"patient": "PatientID", "study": "StudyInstanceUID", "modality": "Modality"}
+    read = import_module("pydicom").dcmread
+    header = guarded(path, "dicom", lambda: read(path, stop_before_pixels=True, specific_tags=list(names.values())))
+    found = {name: str(header.get(tag) or "").strip() for name, tag in names.items()}
+    return {name: value for name, value in found.items() if value}

@@ -135,9 +135,13 @@ def detection(target: str, boxes: list[list[float]], **fields: Any) -> dict[str,
 
 
 def files_in(folder: str) -> list[str]:
-    """Return the paths of all files beneath a folder, relative to it; hidden ones are left out."""
-    found = []
-    for place, folders, files in os.walk(folder):
+    """Return the paths of all files beneath a folder, relative to it; hidden ones are left out, links are followed."""
+    found, seen = [], set[str]()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith(".")]
     return sorted(found)

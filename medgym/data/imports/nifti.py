@@ -78,10 +78,10 @@ def find(source: str, wanted: Wanted) -> Finds:
 
 def _of_case(source: str, case: Case, wanted: Wanted, tested: bool) -> Finds:
     image, labels = (os.path.abspath(os.path.join(source, path)) for path in (case.image, case.labels))
-    planes = guarded(labels, "nifti", lambda: planes_of(labels))
     _check_place(image, labels)
+    planes = guarded(labels, "nifti", lambda: planes_of(labels))
     about = _about(os.path.dirname(labels), os.path.abspath(source))
-    best = _largest(planes)
+    best = guarded(labels, "nifti", lambda: _largest(planes))
     if not best:
         raise InputError("there is no label in the volume; expected one or more")
     names: dict[int, str] = {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from ...tasks.records import parsed
 from .found import Finds, Found, Rejected, Wanted, Where
 
 PATHS = ("image_path", "mask_path")
+SNIFFED = 100
+"""Records that are looked at to tell what a file holds."""
 
 
 def find(source: str, wanted: Wanted) -> Finds:
@@ -30,15 +33,16 @@ def find(source: str, wanted: Wanted) -> Finds:
 
 def looks_like(path: str) -> bool:
     """Whether a file holds records: a list of objects with questions, or lines of them."""
-    if path.lower().endswith(".jsonl"):
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            first = next((line for line in file if line.strip()), "")
-        return '"question' in first
+    found: Any
     try:
-        found = json.loads(Path(path).read_text("utf-8-sig"))
+        if path.lower().endswith(".jsonl"):
+            with open(path, encoding="utf-8-sig", errors="replace") as file:
+                found = [_json(line.encode(), "utf-8") for line in islice(filter(str.strip, file), SNIFFED)]
+        else:
+            found = json.loads(Path(path).read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, list) and any(isinstance(raw, dict) and "question" in raw for raw in found[:100])
+    return isinstance(found, list) and any(isinstance(raw, dict) and "question" in raw for raw in found[:SNIFFED])
 
 
 def file_of(source: str) -> Path:

@@ -21,6 +21,7 @@ from ...tasks.manifest import GROUP, schema
 from ...tasks.records import completed, unique_name
 from ...tasks.schema import DENIAL, TYPES, Record, read_record
 from ...tasks.sources import MANIFEST
+from .dicom_planes import whose
 from .found import Found, Rejected, pseudonym
 from .splits import Owner, Splits
 
@@ -110,13 +111,16 @@ class Writer:
         denied = task.options and truth.answer and DENIAL.match(task.options[ord(truth.answer) - ord("A")])
         if truth.mask is not None and not truth.mask.area and not denied and not self._negatives:
             raise InputError("the mask is empty; expected something in it, or --negatives where nothing is there")
-        names = {whose: pseudonym(task.meta[whose]) for whose in ("patient", "study") if whose in task.meta}
+        said = {**whose(record.images[0]), **task.meta}
+        names: dict[str, str] = {name: pseudonym(said[name]) for name in ("patient", "study") if name in said}
         images = [("image", os.path.relpath(path, self._root)) for path in record.images]
         owners: list[Owner] = [*names.items(), *images]
         split = self._splits.place(record.split, owners)
         key, _, name = found.key.partition("/")
         unique = unique_name(key, name, number, self._used)
-        return {"question_id": unique, "split": split, **names, **self._row(record, task, truth)}
+        row = self._row(record, task, truth)
+        modality = task.modality or said.get("modality")
+        return {**row, "question_id": unique, "split": split, "modality": modality, **names}
 
     def _row(self, record: Record, task: Task, truth: Truth) -> Row:
         meta = task.meta
@@ -135,11 +139,10 @@ class Writer:
             ],
             "target": record.target,
             "boxes": [list(box) for box in truth.boxes] if own_boxes else None,
-            "modality": task.modality or None,
             "unit": truth.unit or None,
             "tolerance": truth.tolerance or None,
             **{name: str(meta[name]) for name in ("source", "data_type") if name in meta},
-            "max_steps": meta["max_steps"] if isinstance(meta.get("max_steps"), int) else None,
+            "max_steps": steps if isinstance(steps := meta.get("max_steps"), int) and abs(steps) < 1 << 31 else None,
         }
 
     def _path(self, path: str) -> str:

@@ -59,6 +59,8 @@ def spoil(case: str, whole: dict[str, Any]) -> None:
     shapes: dict[str, Any] = {
         "two points": [[1, 1, 5, 5]],
         "odd polygon": [[1, 1, 5, 1, 5]],
+        "far away": [[1, 1, 1e12, 1, 5, 5]],
+        "not finite": [[1, 1, float("nan"), 1, 5, 5]],
         "not numbers": [["a", 1, 5, 1, 5, 5]],
         "short runs": {"size": [HEIGHT, WIDTH], "counts": [5, 6]},
         "nonsense": {"size": [HEIGHT, WIDTH], "counts": "\u00e9"},
@@ -102,6 +104,8 @@ BOTH, MARK, SEGMENT = 2, 1, 1
             "annotation 0: its segmentation cannot be read; expected polygons of three points or more",
         ),
         ("odd polygon", BOTH, "annotation 0: its segmentation cannot be read"),
+        ("far away", BOTH, "annotation 0: its segmentation cannot be read"),
+        ("not finite", BOTH, "annotation 0: its segmentation cannot be read"),
         ("not numbers", BOTH, "annotation 0: its segmentation cannot be read"),
         ("short runs", BOTH, "annotation 0: its segmentation cannot be read"),
         ("nonsense", BOTH, "annotation 0: its segmentation cannot be read"),

@@ -23,7 +23,6 @@ from .samples import (
     WIDTH,
     circle,
     contour,
-    dicom,
     filled,
     item,
     noise,
@@ -231,17 +230,26 @@ def test_one_bad_segment_is_reported_and_the_others_go_in(
 
 
 def test_files_that_cannot_be_used_are_reported(tmp_path: Path) -> None:
-    home = dicom(tmp_path / "source")
+    home = tmp_path / "source"
+    images = series(home)
+    segmentation(home / "seg.dcm", [(1, 2, filled()), (2, 2, filled(OTHER))], images, {1: "liver", 2: "kidney"})
+    structures(home / "rt.dcm", {"lung": [contour(circle((8, 5), 3, 1), images[1])]})
     (home / "broken.dcm").write_bytes(b"no DICOM")
     (home / "notes.txt").write_text("nothing")
     (home / "README").write_text("nothing")
     seg = (home / "seg.dcm").read_bytes()
     (home / "cut.dcm").write_bytes(seg[:-40])
-    assert bring_in(home, tmp_path / "out")["tasks"] == 3
-    assert {each["file"] for each in rejected(tmp_path / "out")} == {"broken.dcm", "cut.dcm"}
+    bare = segmentation(home / "bare.dcm", [(1, 1, filled())], images, {1: "liver"})
+    del bare.SegmentSequence[0].SegmentNumber
+    bare.save_as(home / "bare.dcm")
+    (home / "link.dcm").symlink_to(home / "gone.dcm")
+    told = bring_in(home, tmp_path / "out")
+    assert {each["file"] for each in rejected(tmp_path / "out")} == {"bare.dcm", "broken.dcm", "cut.dcm", "link.dcm"}
+    assert told["tasks"] == 3
+    (home / "link.dcm").unlink()
     for name in ("image0.dcm", "image1.dcm", "image2.dcm", "image3.dcm"):
         (home / name).unlink()
-    with pytest.raises(InputError, match="no image lies where it was drawn"):
+    with pytest.raises(InputError, match="the images that it was made on are not here|no image lies"):
         bring_in(home, tmp_path / "out")
 
 

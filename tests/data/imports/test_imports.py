@@ -287,3 +287,41 @@ def test_masks_and_boxes_are_where_they_were_drawn(brought: Callable[[str], Any]
         assert set(truth.structures) == {"liver", "tumor"}
         assert task.images[0].size == (WIDTH, HEIGHT)
         assert np.array_equal(task.images[0].pixels, noise(int(task.id.split()[1])))
+
+
+@pytest.mark.parametrize("form", ["folder", "records"])
+def test_dicom_images_of_other_formats_keep_their_patient_in_one_split(form: str, tmp_path: Path) -> None:
+    """Two series of one patient are no two patients, though their masks are pictures."""
+    from .samples import series
+
+    home = tmp_path / "source"
+    rows = []
+    for number in range(10):
+        (image,) = series(home / "images" / f"{number}", 1, PatientID=f"{PATIENT}-{number // 5}")
+        assert image.PatientID
+        picture(home / "masks" / f"{number}" / "image0.png", filled())
+        rows.append({
+            "question_type": "segmentation", "question": "Segment the liver.",
+            "image_path": f"images/{number}/image0.dcm", "mask_path": f"masks/{number}/image0.png",
+        })  # fmt: skip
+    (home / "set.json").write_text(json.dumps(rows))
+    told = bring_in(home, tmp_path / "out", form, split="0.4,0.3,0.3")
+    assert (told["tasks"], told["modalities"]) == (10, {"CT": 10})
+    found = tasks(tmp_path / "out")
+    assert len({task.meta["patient"] for task in found}) == 2
+    assert len({(task.meta["patient"], task.split) for task in found}) == 2
+    assert not any(PATIENT in repr(task.meta) for task in found)
+
+
+def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) -> None:
+    source = folder(tmp_path / "real")
+    home = tmp_path / "source"
+    home.mkdir()
+    for name in ("images", "masks"):
+        (home / name).symlink_to(source / name)
+    (home / "masks" / "loop").symlink_to(source / "masks")
+    (source / "images" / "case 0 é.png").unlink()
+    (source / "images" / "case 0 é.png").symlink_to(tmp_path / "gone.png")
+    told = bring_in(home, tmp_path / "out")
+    assert (told["tasks"], told["rejected"]["count"]) == (10, 1)
+    assert next(iter(told["rejected"]["reasons"])).startswith("no such file; expected PNG")
