@@ -174,7 +174,8 @@ class Writer:
 
 def general(reason: str) -> str:
     """Reduce a reason to what others share with it: no paths, names in quotes or numbers."""
-    short = re.sub(r"(?:^|(?<=\s))(?:/|[A-Za-z]:\\)[^:;]*(?:: |(?=;)|$)", "", reason)
+    path = r"(?:/|[A-Za-z]:\\)[^:;]*"
+    short = re.sub(rf"(?<=\s){path}(?=[:;]|$)", "…", re.sub(rf"^{path}: ", "", reason))
     return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'…'", short))
 
 

@@ -249,7 +249,7 @@ def test_files_that_cannot_be_used_are_reported(tmp_path: Path) -> None:
     (home / "link.dcm").unlink()
     for name in ("image0.dcm", "image1.dcm", "image2.dcm", "image3.dcm"):
         (home / name).unlink()
-    with pytest.raises(InputError, match="the images that it was made on are not here|no image lies"):
+    with pytest.raises(InputError, match=r"the images that it was made on are not here|no image lies"):
         bring_in(home, tmp_path / "out")
 
 

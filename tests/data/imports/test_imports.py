@@ -19,6 +19,7 @@ from medgym.core.task import SPLITS, Kind, Task, truth_of
 from medgym.data.imports import bring_in, detected
 from medgym.data.imports.found import labels_of, names_of, pseudonym
 from medgym.data.imports.splits import Splits, shares_of
+from medgym.data.imports.writer import general
 from medgym.tasks import load_tasks
 
 from .samples import BOX, HEIGHT, NAME, OTHER, PATIENT, SAMPLES, WIDTH, filled, folder, noise, picture, records
@@ -325,3 +326,16 @@ def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) ->
     told = bring_in(home, tmp_path / "out")
     assert (told["tasks"], told["rejected"]["count"]) == (10, 1)
     assert next(iter(told["rejected"]["reasons"])).startswith("no such file; expected PNG")
+
+
+@pytest.mark.parametrize(
+    ("reason", "shared"),
+    [
+        ("/a b/c.png: the mask is 12x10; expected 9x9", "the mask is NxN; expected NxN"),
+        ("mask_path: no such file: /a/b c.png; expected a path", "mask_path: no such file: …; expected a path"),
+        ("unknown split 'tain'. There are: yes/no", "unknown split '…'. There are: yes/no"),
+        ("it has no name; expected one in --names", "it has no name; expected one in --names"),
+    ],
+)
+def test_reasons_are_counted_by_what_they_share(reason: str, shared: str) -> None:
+    assert general(reason) == shared
