@@ -126,7 +126,8 @@ def _name(facts: Facts, row: int, raw: Mapping[str, Any]) -> str:
 def _check_kind(record: Record, raw: Mapping[str, Any]) -> None:
     """Refuse a row that is of another kind than the column says by which rows are chosen."""
     if record.task.kind is not TYPES[raw["question_type"]]:
-        raise InputError(f"question_type is {raw['question_type']!r}, but its answer is a {record.task.kind}")
+        kind = record.task.kind
+        raise InputError(f"question_type is {raw['question_type']!r} and its answer a {kind}; expected {kind}")
 
 
 def _raw(facts: Facts, row: int) -> dict[str, Any]:

@@ -114,3 +114,9 @@ def reach_of(path: str | Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
         turned[int(turn[axis, 0])] = count
     ends = np.concatenate([np.zeros((1, 3)), np.diag(np.array(turned) - 1)])
     return tuple(turned), ends @ affine[:3, :3].T + affine[:3, 3]
+
+
+def channel_of(path: str | Path) -> int:
+    """Return which of a volume's fourth axis is shown where none is named; of the header alone."""
+    shape = import_module("nibabel").load(path).shape
+    return int(shape[3]) // 2 if len(shape) > 3 else 0

@@ -90,6 +90,8 @@ def labels_of(found: Any, named: str) -> dict[int, str]:
     try:
         for key, value in found.items():
             number, name = (int(key), value) if str(key).strip().isdecimal() else (value, key)
+            if isinstance(number, list) and len(number) == 1:
+                number = number[0]
             if isinstance(number, list):
                 continue  # a region that unites labels, which have names of their own
             if number:

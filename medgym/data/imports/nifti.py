@@ -21,7 +21,7 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.mask import Mask
 from ...tasks.readers import guarded
-from ...tasks.volumes import planes_of, reach_of
+from ...tasks.volumes import channel_of, planes_of, reach_of
 from .found import Finds, Found, Rejected, Wanted, Where, composed, files_in, labels_of, segmentation, split_of
 from .found import structure as spelled
 
@@ -31,6 +31,8 @@ MARKED = re.compile(r"(.+)_(?:label|labels|seg|dseg|mask|segmentation|gt)", re.I
 PICTURED = re.compile(r"(.+)_(?:image|img|0000)", re.IGNORECASE)
 ENTITY = re.compile(r"_(label|desc|space|res|hemi)-([A-Za-z0-9]+)")
 OTHER_CHANNEL = re.compile(r".+_(?!0000)\d{4}")
+UNASKED = ("background", "ignore")
+"""Names that nnU-Net gives to what is no structure."""
 MOST = 1 << 16
 """Labels are below it."""
 SLACK = 1e-3
@@ -49,7 +51,7 @@ class _About(NamedTuple):
     """What a ``dataset.json`` says."""
 
     names: Mapping[int, str]
-    modality: str
+    modalities: Mapping[str, Any]
 
 
 def cases(files: list[str]) -> list[Case]:
@@ -87,17 +89,17 @@ def _of_case(source: str, case: Case, wanted: Wanted, tested: bool) -> Finds:
     names: dict[int, str] = {}
     for label in best:
         name = wanted.only or wanted.names.get(label) or about.names.get(label) or _entity(case.labels, best)
-        if name:
+        if name and name.lower() not in UNASKED:
             names[label] = name
-        else:
+        elif not name:
             yield Rejected(Where(case.labels, item=f"label {label}"), "it has no name; expected one in --names")
-    stem = _stem(case.image)
+    stem, channel = _stem(case.image), guarded(image, "nifti", lambda: channel_of(image))
     subject, session = (re.search(rf"(?:^|[/_]){key}-([A-Za-z0-9]+)", case.image) for key in ("sub", "ses"))
     patient = f"sub-{subject[1]}" if subject else None
     common = {
         "image_path": image,
         "split": _split(case.image, tested),
-        "modality": wanted.modality or about.modality or _modality(stem),
+        "modality": wanted.modality or str(about.modalities.get(str(channel), "")) or _modality(stem),
         "patient": patient,
         "study": f"{patient}/ses-{session[1]}" if patient and session else None,
     }
@@ -160,14 +162,14 @@ def _about(folder: str, source: str) -> _About:
             try:
                 found = json.loads(Path(path).read_text("utf-8-sig"))
                 kinds = found.get("modality") or found.get("channel_names") or {}
-                return _About(labels_of(found.get("labels", {}), path), str(kinds.get("0", "")))
-            except (OSError, ValueError, AttributeError) as error:
+                return _About(labels_of(found.get("labels", {}), path), dict(kinds))
+            except (OSError, ValueError, AttributeError, TypeError) as error:
                 raise InputError(
                     f"{path}: not readable ({type(error).__name__}); expected labels and modality"
                 ) from None
         if place == source:
             break
-    return _About({}, "")
+    return _About({}, {})
 
 
 def _is_labels(path: str) -> bool:

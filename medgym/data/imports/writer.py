@@ -71,9 +71,7 @@ class Writer:
                 for number, find in enumerate(finds, 1):
                     fault = find if isinstance(find, Rejected) else self._take(find, number)
                     if fault:
-                        self._reasons[general(fault.reason)] += 1
-                        line = json.dumps({**fault.where._asdict(), "reason": fault.reason}, ensure_ascii=False)
-                        rejected.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+                        rejected.write(self._told(fault) + "\n")
                     if len(self._rows) == GROUP:
                         self._flush(table)
                     tick()
@@ -84,6 +82,12 @@ class Writer:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return told
+
+    def _told(self, fault: Rejected) -> str:
+        """Count what was rejected, and return its line; names of files need not be UTF-8."""
+        told = json.dumps({**fault.where._asdict(), "reason": fault.reason}, ensure_ascii=False)
+        self._reasons[general(fault.reason.encode("utf-8", "backslashreplace").decode())] += 1
+        return told.encode("utf-8", "backslashreplace").decode()
 
     def _take(self, found: Found, number: int) -> Rejected | None:
         """Check a row and keep it, or say why not."""

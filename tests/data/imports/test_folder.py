@@ -1,5 +1,6 @@
 """A folder of images and masks: what is paired with what, and what is wrong with a pair."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,16 @@ def test_any_kind_of_picture_is_read_right(kind: str, tmp_path: Path) -> None:
     assert read is not None
     assert read.size == task.images[0].size == (24, 20)
     assert np.array_equal(read.bits(), filled() > 0)
+
+
+def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
+    for stem in ("a", os.fsdecode(b"b\xff")):
+        picture(tmp_path / "source" / "images" / f"{stem}.png", noise())
+        picture(tmp_path / "source" / "masks" / f"{stem}.png", filled())
+    picture(tmp_path / "source" / "masks" / os.fsdecode(b"c\xfe.png"), filled())
+    told = bring_in(tmp_path / "source", tmp_path / "out")
+    assert told["tasks"] == 1
+    reasons = [each["reason"] for each in rejected(tmp_path / "out")]
+    assert sorted(reason.split(";")[0] for reason in reasons) == [
+        "a name is not UTF-8", "there is no image of the mask's name",
+    ]  # fmt: skip

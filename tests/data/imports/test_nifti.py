@@ -172,6 +172,16 @@ def test_labels_without_any_name_say_so(tmp_path: Path) -> None:
         bring_in(home, tmp_path / "out")
 
 
+def test_what_nnunet_ignores_is_not_asked_for_and_a_fourth_axis_has_the_modality_that_is_shown(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    volume(home / "imagesTr" / "a.nii.gz", np.stack([labels()] * 2, -1).astype(np.int16))
+    volume(home / "labelsTr" / "a.nii.gz", np.array([0, 1, 255], np.uint8)[labels()])
+    about = {"labels": {"background": 0, "prostate": [1], "ignore": 255}, "channel_names": {"0": "T2", "1": "ADC"}}
+    (home / "dataset.json").write_text(json.dumps(about))
+    told = bring_in(home, tmp_path / "out")
+    assert (told["structures"], told["modalities"], told["rejected"]["count"]) == ({"prostate": 1}, {"ADC": 1}, 0)
+
+
 def test_several_images_of_one_set_of_labels_are_not_guessed(tmp_path: Path) -> None:
     for name in ("a_t1", "a_t2", "a_seg"):
         volume(tmp_path / "source" / f"{name}.nii.gz", labels())
