@@ -30,6 +30,9 @@ def bring_in(
     negatives: Annotated[
         bool, typer.Option("--negatives", help="An empty mask means that nothing is there; else it is rejected.")
     ] = False,
+    patient: Annotated[
+        str, typer.Option(help="What of an image's path names its patient, as a regular expression: '^[^/_]+'.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a manifest of images with masks, records, COCO, NIfTI or DICOM; report each row that cannot be used.
@@ -39,7 +42,7 @@ def bring_in(
     from ..data.imports import FORMATS
     from ..data.imports import bring_in as carry_out
 
-    said = {"split": split, "names": names, "modality": modality}
+    said = {"split": split, "names": names, "modality": modality, "patient": patient}
     with progress(as_json) as bar:
         reading = bar.add_task("rows", total=None)
         told = carry_out(source, out, form, **said, negatives=negatives, tick=lambda: bar.update(reading, advance=1))

@@ -1,6 +1,7 @@
 """Data of one's own, brought in: whatever its format, it becomes a manifest that `load_tasks` reads."""
 
 import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,7 @@ def bring_in(
     names: str = "",
     modality: str = "",
     negatives: bool = False,
+    patient: str = "",
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Import a source into the folder `out`; return what it is about, as its ``about.json`` says.
@@ -43,6 +45,8 @@ def bring_in(
         names: of labels: a JSON file, ``1=liver,2=tumor``, or one name for all masks.
         modality: where the source does not say.
         negatives: whether an empty mask means that nothing is there; else it is rejected.
+        patient: a regular expression: what of an image's path, relative to the source, names its patient; the first
+            group, or all of it. Default: what DICOM, BIDS and records say.
         tick: called after each row.
 
     Raises:
@@ -61,7 +65,11 @@ def bring_in(
         needs(NEEDS[form], "data", FORMATS[form])
     labels, only = names_of(names) if names else ({}, "")
     root = source if os.path.isdir(source) else os.path.dirname(os.path.abspath(source))
-    writer = Writer(out, root, Splits(shares_of(split) if split else None), negatives)
+    try:
+        named = re.compile(patient) if patient else None
+    except re.error as error:
+        raise InputError(f"--patient: {patient!r} is no regular expression ({error})") from None
+    writer = Writer(out, root, Splits(shares_of(split) if split else None), negatives, named)
     found: Finds = _module(form).find(source, Wanted(labels, only, modality))
     return writer.write(found, {"format": form, "source": os.path.abspath(source)}, tick)
 

@@ -34,8 +34,8 @@ def shares_of(text: str) -> dict[str, tuple[float, float]]:
 class Splits:
     """Gives each row its split, and remembers whose it is.
 
-    A row that shares a patient, a study or an image with others is where they are; else where the source says;
-    else where the hash of the first of the three that it has falls.
+    A row is where the source says; else where others are that share its patient, study or image; else where the hash
+    of the first of these three falls. One that the source puts elsewhere than those it shares them with is refused.
     """
 
     def __init__(self, shares: Mapping[str, tuple[float, float]] | None = None) -> None:

@@ -39,15 +39,24 @@ class Writer:
         root: of the source, to which an image's name in the cut of splits is relative.
         splits: gives each row its split.
         negatives: whether an empty mask means that nothing is there.
+        patient: what of an image's path, relative to `root`, names its patient: the first group, or all of it.
 
     Raises:
         InputError: where `out` is something else than an import's folder.
     """
 
-    def __init__(self, out: str | Path, root: str, splits: Splits, negatives: bool = False) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        root: str,
+        splits: Splits,
+        negatives: bool = False,
+        patient: re.Pattern[str] | None = None,
+    ) -> None:
         self.out = Path(os.path.abspath(out))
         _check_free(self.out)
         self._root, self._splits, self._negatives = os.path.abspath(root), splits, negatives
+        self._patient = patient
         self._used: set[str] = set()
         self._rows: list[Row] = []
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in ("kinds", "structures", "splits")}
@@ -115,9 +124,9 @@ class Writer:
         denied = task.options and truth.answer and DENIAL.match(task.options[ord(truth.answer) - ord("A")])
         if truth.mask is not None and not truth.mask.area and not denied and not self._negatives:
             raise InputError("the mask is empty; expected something in it, or --negatives where nothing is there")
-        said = {**whose(record.images[0]), **task.meta}
+        images = [("image", Path(os.path.relpath(path, self._root)).as_posix()) for path in record.images]
+        said = {**whose(record.images[0]), **task.meta, **self._shown(images[0][1])}
         names: dict[str, str] = {name: pseudonym(said[name]) for name in ("patient", "study") if name in said}
-        images = [("image", os.path.relpath(path, self._root)) for path in record.images]
         owners: list[Owner] = [*names.items(), *images]
         split = self._splits.place(record.split, owners)
         key, _, name = found.key.partition("/")
@@ -125,6 +134,16 @@ class Writer:
         row = self._row(record, task, truth)
         modality = task.modality or said.get("modality")
         return {**row, "question_id": unique, "split": split, "modality": modality, **names}
+
+    def _shown(self, path: str) -> dict[str, str]:
+        """Return the patient that a path shows, where it is to show one."""
+        if self._patient is None:
+            return {}
+        found = self._patient.search(path)
+        name = found and (found[1] if found.re.groups else found[0])
+        if not name:
+            raise InputError("the image's path does not name its patient; expected what --patient says")
+        return {"patient": name}
 
     def _row(self, record: Record, task: Task, truth: Truth) -> Row:
         meta = task.meta

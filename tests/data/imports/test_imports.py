@@ -339,3 +339,23 @@ def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) ->
 )
 def test_reasons_are_counted_by_what_they_share(reason: str, shared: str) -> None:
     assert general(reason) == shared
+
+
+def test_a_path_may_name_the_patient(tmp_path: Path) -> None:
+    for number in range(12):
+        picture(tmp_path / "source" / "images" / f"p{number // 3}_{number}.png", noise(number))
+        picture(tmp_path / "source" / "masks" / f"p{number // 3}_{number}.png", filled())
+    picture(tmp_path / "source" / "images" / "odd.png", noise())
+    picture(tmp_path / "source" / "masks" / "odd.png", filled())
+    told = bring_in(tmp_path / "source", tmp_path / "out", split="0.4,0.3,0.3", patient=r"images/(p\d)_")
+    assert (told["tasks"], list(told["rejected"]["reasons"])) == (
+        12, ["the image's path does not name its patient; expected what --patient says"],
+    )  # fmt: skip
+    found = tasks(tmp_path / "out")
+    assert (
+        len({task.meta["patient"] for task in found})
+        == len({(task.meta["patient"], task.split) for task in found})
+        == 4
+    )
+    with pytest.raises(InputError, match="is no regular expression"):
+        bring_in(tmp_path / "source", tmp_path / "out", patient="(")
