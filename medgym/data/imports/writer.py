@@ -121,8 +121,7 @@ class Writer:
         record = read_record(found.raw, os.path.join(self._root, ""), "", "")
         task = completed(record)
         truth = truth_of(task)
-        denied = task.options and truth.answer and DENIAL.match(task.options[ord(truth.answer) - ord("A")])
-        if truth.mask is not None and not truth.mask.area and not denied and not self._negatives:
+        if truth.mask is not None and not truth.mask.area and not self._negatives and not _denied(task, truth):
             raise InputError("the mask is empty; expected something in it, or --negatives where nothing is there")
         images = [("image", Path(os.path.relpath(path, self._root)).as_posix()) for path in record.images]
         said = {**whose(record.images[0]), **task.meta, **self._shown(images[0][1])}
@@ -193,6 +192,13 @@ class Writer:
         self.out.mkdir(exist_ok=True)
         for name in (MANIFEST, REJECTED, ABOUT):
             os.replace(beside / name, self.out / name)
+
+
+def _denied(task: Task, truth: Truth) -> bool:
+    """Whether the answer of a segmentation is an option that says that nothing is there."""
+    if not task.options or not truth.answer:
+        return False
+    return DENIAL.match(task.options[ord(truth.answer) - ord("A")]) is not None
 
 
 def general(reason: str) -> str:

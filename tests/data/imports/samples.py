@@ -49,6 +49,7 @@ def records(home: Path) -> Path:
     rows = [
         {"question_type": "multiple choice", "question": "Which organ?", "options": ["A. liver", "B. lung"], "answer": "B"},
         {"question_type": "yes/no", "question": "Is there a nodule?", "answer": "no"},
+        {"question_type": "yes/no", "question": "Is it large?", "options": ["A. No", "B. Yes"], "answer": "B"},
         {"question_type": "open-ended", "question": "Which organ?", "answer": ["lung", "pulmo"], "modality": "CT"},
         {"question_type": "number", "question": "How long?", "answer": 12.5, "unit": "mm", "tolerance": 0.1},
         {"question_type": "segmentation", "question": "Segment the liver.", "mask_path": "mask.png"},
