@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -172,7 +172,7 @@ def _scanned(folder: str, facts: tuple[tuple[str, int, int], ...]) -> Scan:
         if not name.lower().endswith(SUFFIXES[:3]) and ("." in os.path.basename(name) or not is_dicom(path)):
             continue
         try:
-            _sort(scan, name, path)
+            guarded(path, "dicom", partial(_sort, scan, name, path))
         except InputError as fault:
             scan.faults[name] = str(fault)
     return scan
@@ -180,7 +180,7 @@ def _scanned(folder: str, facts: tuple[tuple[str, int, int], ...]) -> Scan:
 
 def _sort(scan: Scan, name: str, path: str) -> None:
     read = import_module("pydicom").dcmread
-    dataset = guarded(path, "dicom", lambda: read(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+    dataset = read(path, stop_before_pixels=True, specific_tags=list(TAGS))
     kind = str(dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID", "")))
     if kind in SEGMENTATION:
         scan.segmentations.append(name)
@@ -188,7 +188,7 @@ def _sort(scan: Scan, name: str, path: str) -> None:
         scan.contours.append(name)
     elif kind != DIRECTORY and dataset.get("Rows") and dataset.get("SOPInstanceUID"):
         count = int(dataset.get("NumberOfFrames") or 1)
-        planes = guarded(path, "dicom", lambda: [_plane(dataset, path, at, count) for at in range(count)])
+        planes = [_plane(dataset, path, at, count) for at in range(count)]
         scan.planes.setdefault(str(dataset.SOPInstanceUID), planes)
 
 
@@ -233,7 +233,10 @@ def whose(path: str) -> dict[str, str]:
     if not is_dicom(path):
         return {}
     names = {"patient": "PatientID", "study": "StudyInstanceUID", "modality": "Modality"}
-    read = import_module("pydicom").dcmread
-    header = guarded(path, "dicom", lambda: read(path, stop_before_pixels=True, specific_tags=list(names.values())))
-    found = {name: str(header.get(tag) or "").strip() for name, tag in names.items()}
-    return {name: value for name, value in found.items() if value}
+
+    def read() -> dict[str, str]:
+        tags = list(names.values())
+        header = import_module("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        return {name: str(header.get(tag) or "").strip() for name, tag in names.items()}
+
+    return {name: value for name, value in guarded(path, "dicom", read).items() if value}

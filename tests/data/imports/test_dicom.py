@@ -239,9 +239,11 @@ def test_files_that_cannot_be_used_are_reported(tmp_path: Path) -> None:
     bare = segmentation(home / "bare.dcm", [(1, 1, filled())], images, {1: "liver"})
     del bare.SegmentSequence[0].SegmentNumber
     bare.save_as(home / "bare.dcm")
+    (home / "odd.dcm").write_bytes((home / "image0.dcm").read_bytes().replace(b"UI", b"II", 2))
     (home / "link.dcm").symlink_to(home / "gone.dcm")
     told = bring_in(home, tmp_path / "out")
-    assert {each["file"] for each in rejected(tmp_path / "out")} == {"bare.dcm", "broken.dcm", "cut.dcm", "link.dcm"}
+    spoilt = {"bare.dcm", "broken.dcm", "cut.dcm", "link.dcm", "odd.dcm"}
+    assert {each["file"] for each in rejected(tmp_path / "out")} == spoilt
     assert told["tasks"] == 3
     (home / "link.dcm").unlink()
     for name in ("image0.dcm", "image1.dcm", "image2.dcm", "image3.dcm"):
