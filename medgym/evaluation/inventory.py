@@ -11,7 +11,7 @@ from ..core.errors import InputError, nearest
 from ..core.view import View
 from ..spec import split_spec
 from ..tasks.published import PUBLISHED
-from ..tasks.sources import SOURCES, load_tasks
+from ..tasks.sources import SOURCES, is_path, load_tasks
 from ..tools.segmenters import SEGMENTERS
 from ..tools.toolbox import TOOLS, find_tool
 
@@ -53,9 +53,9 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def is_task_source(name: str) -> bool:
-    """Whether `name` is that of a task source, or the path of records."""
+    """Whether `name` is that of a task source, or the path of records or of a manifest."""
     plain = split_spec(name)[0]
-    return plain in SOURCES or Path(plain).suffix in (".json", ".jsonl")
+    return plain in SOURCES or is_path(plain)
 
 
 def describe_task(name: str, split: str, index: int, out: Path | None) -> dict[str, Any]:

@@ -75,13 +75,21 @@ class Records:
 def _made(record: Record, split: str, index: int) -> Task:
     """Read a record's files; held, so that masks are read once."""
     try:
-        images = tuple(open_image(path, None if i else record.slice) for i, path in enumerate(record.images))
-        # A size needs the pixels: so a damaged image is found here, where its record can be named.
-        sizes = [image.size for image in images]
-        truth = _completed(record, sizes[0])
+        return completed(record, split, index)
     except InputError as fault:
         raise InputError(f"{record.named}: {fault}") from fault
-    return replace(record.task, images=images, truth=truth, split=split, index=index)
+
+
+def completed(record: Record, split: str = "", index: int = 0) -> Task:
+    """Read a record's files, and return the task it is.
+
+    Raises:
+        InputError: where an image or a mask cannot be read, or does not fit the other; does not name the record.
+    """
+    images = tuple(open_image(path, None if i else record.slice) for i, path in enumerate(record.images))
+    # A size needs the pixels: so a damaged image is found here, where its record can be named.
+    sizes = [image.size for image in images]
+    return replace(record.task, images=images, truth=_completed(record, sizes[0]), split=split, index=index)
 
 
 def _completed(record: Record, size: Size) -> Truth:
@@ -141,7 +149,7 @@ def _parsed(path: str, _mtime_ns: int, _size: int) -> tuple[Record, ...]:
         key = raw.get("question_id") if isinstance(raw, dict) else None
         named = f"{path}, record {number} (question_id {key!r})"
         try:
-            records.append(read_record(raw, path, _unique(Path(path).stem, key, number, used), named))
+            records.append(read_record(raw, path, unique_name(Path(path).stem, key, number, used), named))
         except InputError as fault:
             raise InputError(f"{named}: {fault}") from None
     return tuple(records)
@@ -155,9 +163,9 @@ def _raw(path: Path) -> list[Any]:
         raise InputError(f"{path}: not readable as UTF-8 ({type(error).__name__}); expected JSON") from None
     if path.suffix.lower() == ".jsonl":
         lines = enumerate(text.split("\n"), 1)
-        found = [_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+        found = [parsed(line, f"{path}, line {number}") for number, line in lines if line.strip()]
     else:
-        found = _json(text, str(path))
+        found = parsed(text, str(path))
     if not isinstance(found, list):
         raise InputError(f"{path}: expected a list of records, found {type(found).__name__}")
     if not found:
@@ -165,7 +173,12 @@ def _raw(path: Path) -> list[Any]:
     return found
 
 
-def _json(text: str, named: str) -> Any:
+def parsed(text: str, named: str) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: where it is none; says at which line.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -175,7 +188,7 @@ def _json(text: str, named: str) -> Any:
         raise InputError(f"{named}: JSON nested too deeply; expected records") from None
 
 
-def _unique(stem: str, key: Any, number: int, used: set[str]) -> str:
+def unique_name(stem: str, key: Any, number: int, used: set[str]) -> str:
     """Name a task after its question_id; where that is missing or taken, with ``#`` and a number."""
     plain = name = f"{stem}/#{number}" if key is None or key == "" else f"{stem}/{key}"
     again = 1

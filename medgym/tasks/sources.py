@@ -16,6 +16,9 @@ def _phantoms() -> Callable[..., TaskSource]:
     return Phantoms
 
 
+RECORDS, PARQUET = (".json", ".jsonl"), ".parquet"
+MANIFEST = f"manifest{PARQUET}"
+"""What a manifest is called in its folder."""
 SOURCES: dict[str, Callable[[], Callable[..., TaskSource]]] = {"phantoms": _phantoms, **PUBLISHED}
 
 
@@ -31,8 +34,9 @@ def load_tasks(
 
     Args:
         source: a name such as ``phantoms`` or ``vqa-rad``, with settings as ``phantoms:native=1024`` or
-            ``vqa-rad:path=folder``; the path of a records file (``.json``, ``.jsonl``); or ``module:Class`` of a
-            source of your own, which is called with ``(split, seed, kinds)`` and its settings.
+            ``vqa-rad:path=folder``; the path of a records file (``.json``, ``.jsonl``), of a manifest
+            (``.parquet``) or of the folder that holds one; or ``module:Class`` of a source of your own, which is
+            called with ``(split, seed, kinds)`` and its settings.
         split: ``train``, ``validation`` or ``test``.
         seed: of a made source; real data ignores it.
         kind: only tasks of this kind or these kinds.
@@ -48,13 +52,28 @@ def load_tasks(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"a seed is a whole number from 0, not {seed!r}")
     kinds = _kinds(kind)
-    if name not in SOURCES and ":" not in name and Path(name).suffix in (".json", ".jsonl"):
-        from .records import Records
-
+    if is_path(name):
         if settings:
             raise InputError(f"records take no settings, found {', '.join(settings)}")
-        return Records(name, split, kinds)
+        return _of_path(name)(name, split, kinds)
     return _made(name, split, seed, kinds, settings)
+
+
+def is_path(name: str) -> bool:
+    """Whether `name`, without settings, is the path of records or of a manifest."""
+    if name in SOURCES or ":" in name:
+        return False
+    return Path(name).suffix in (*RECORDS, PARQUET) or (Path(name) / MANIFEST).is_file()
+
+
+def _of_path(path: str) -> Callable[[str, str, Sequence[Kind]], TaskSource]:
+    if Path(path).suffix in RECORDS:
+        from .records import Records
+
+        return Records
+    from .manifest import Manifest
+
+    return Manifest
 
 
 def _made(name: str, split: str, seed: int, kinds: tuple[Kind, ...], settings: dict[str, Any]) -> TaskSource:
@@ -65,7 +84,7 @@ def _made(name: str, split: str, seed: int, kinds: tuple[Kind, ...], settings: d
     else:
         raise InputError(
             f"unknown task source {name!r}{nearest(name, SOURCES)}, the path of a .json or .jsonl file of "
-            "records, or 'module:Class' of your own"
+            f"records, or of a folder with a {MANIFEST}, or 'module:Class' of your own"
         )
     source: TaskSource = made(maker, settings, f"task source {name!r}", split, seed, kinds)
     return source

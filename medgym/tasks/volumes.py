@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
+
 Spacing = tuple[float, float]
 Values = NDArray[Any]
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
@@ -78,3 +80,43 @@ def areas_of(path: str | Path) -> NDArray[np.int64]:
     labels = np.rint(np.moveaxis(np.asanyarray(volume.dataobj), layout.axis, 0)).astype(np.uint8)
     areas = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in labels])
     return areas if layout.turn[layout.axis, 1] > 0 else areas[::-1]
+
+
+def planes_of(path: str | Path) -> Values:
+    """Read all slices of a volume of labels as they are shown, ``(slices, H, W)``.
+
+    Raises:
+        InputError: where it has more axes than three.
+    """
+    nibabel = import_module("nibabel")
+    volume = nibabel.load(path)
+    turn, across, _ = layout_of(volume)
+    values = np.asanyarray(volume.dataobj)
+    if any(count != 1 for count in values.shape[3:]):
+        raise InputError(f"{path}: the labels have {values.ndim} axes; expected three")
+    values = values.reshape((*values.shape, 1, 1, 1)[:3])
+    planes: Values = np.moveaxis(nibabel.orientations.apply_orientation(values, turn), across, 0).swapaxes(1, 2)
+    return planes if across == 2 else planes[:, ::-1]
+
+
+def reach_of(path: str | Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Return the shape of a volume turned to left, posterior and superior, and four of its corners in millimetres.
+
+    They are the centres of the first voxel and of the last one along each axis, ``(4, 3)``; of the header alone.
+    """
+    nibabel = import_module("nibabel")
+    volume = nibabel.load(path)
+    turn = layout_of(volume).turn
+    shape = (*volume.shape[:3], *(1,) * (3 - min(3, volume.ndim)))
+    affine = volume.affine @ nibabel.orientations.inv_ornt_aff(turn, shape)
+    turned = [1, 1, 1]
+    for axis, count in enumerate(shape):
+        turned[int(turn[axis, 0])] = count
+    ends = np.concatenate([np.zeros((1, 3)), np.diag(np.array(turned) - 1)])
+    return tuple(turned), ends @ affine[:3, :3].T + affine[:3, 3]
+
+
+def channel_of(path: str | Path) -> int:
+    """Return which of a volume's fourth axis is shown where none is named; of the header alone."""
+    shape = import_module("nibabel").load(path).shape
+    return int(shape[3]) // 2 if len(shape) > 3 else 0

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, NamedTuple
 from ...core.errors import InputError
 from ...core.task import Kind
 from ...spec import needs
+from ..splits import share
 from .asked import text_of
 from .card import Card
 from .files import json_of
 from .slices import Slice, SliceLabel
-from .source import ALL, Draft, Published, share
+from .source import ALL, Draft, Published
 
 
 class _Unit(NamedTuple):

@@ -1,6 +1,5 @@
 """A published data set as tasks: its rows are read once for what can be scored, and again when one is asked for."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -13,13 +12,12 @@ from ...core.geometry import Box, area, intersect
 from ...core.mask import Mask
 from ...core.task import SPLITS, Kind, Task, Truth
 from ..schema import one_of
+from ..splits import drawn, share
 from .card import Card, find
 from .pictures import Picture, Region
 
 ALL = "all"
 """The name here of what a data set without splits has."""
-SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
-"""Of what a data set without splits is cut into, by its groups' hashes."""
 HELD_OUT = 0.1
 """Of train, which is validation where a data set has none of its own."""
 
@@ -204,16 +202,10 @@ def _elsewhere(alike: _Alike, split: str) -> dict[str, str]:
 def _here(source: Published, split: str, group: str) -> bool:
     """Whether a group belongs to a split where splits are cut by us."""
     if ALL in source.own:
-        low, high = SHARES[split]
-        return low <= share(group) < high
+        return drawn(group) == split
     if "validation" in source.own or not source.holds_out or split == "test":
         return True
     return (share(group) < HELD_OUT) == (split == "validation")
-
-
-def share(name: str) -> float:
-    """Map a name to 0 to 1, evenly, and the same everywhere."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / (1 << 48)
 
 
 def _fault(draft: Draft, keys: set[str]) -> str:
