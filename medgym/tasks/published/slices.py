@@ -15,7 +15,8 @@ from ...core.errors import InputError
 from ...core.geometry import Size
 from ...core.image import Pixels, SourceImage
 from ...core.mask import Mask
-from ..readers import fitted, guarded
+from ..greys import fitted
+from ..readers import guarded
 from ..volumes import Values, areas_of, layout_of, plane_of
 from .pictures import MISSING, UNREADABLE
 
