@@ -117,13 +117,13 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     """
     absolute = os.path.abspath(path)
     if os.path.isdir(absolute) and os.listdir(absolute):
-        return guarded(path, "dicom", lambda: _careful(series_of(absolute, number, DECODING), absolute, "dicom")).source
+        return guarded(path, "dicom", lambda: careful(series_of(absolute, number, DECODING), absolute, "dicom")).source
     found = _format(path)
     header = guarded(path, found, lambda: _HEADER[found](absolute, number)) if found in _HEADER else _Header()
     if number is not None and not 0 <= number < header.slices:
         raise InputError(f"{path}: there is no slice {number}; expected one from 0 to {header.slices - 1}")
     if header.slices > 1 and (volume := guarded(path, found, lambda: _volume(absolute, found, number))):
-        return _careful(volume, absolute, found).source
+        return careful(volume, absolute, found).source
     facts = os.stat(absolute)
     key = ("file", absolute, number, facts.st_mtime_ns, facts.st_size)
     stored = partial(_stored, absolute, number) if header.measured else None
@@ -136,7 +136,7 @@ def _volume(path: str, found: str, number: int | None) -> Volume | None:
     return frames_of(path, import_module("pydicom").dcmread(path, stop_before_pixels=True), number, DECODING)
 
 
-def _careful(volume: Volume, path: str, found: str) -> Volume:
+def careful(volume: Volume, path: str, found: str) -> Volume:
     """Return a volume whose reading, too, says what was wrong with its file."""
     load, read = (partial(guarded, path, found, each) for each in (volume.load, volume.read))
     return replace(volume, load=load, read=read)
@@ -154,7 +154,7 @@ def open_labels(path: str | Path, values: Sequence[int] = ()) -> Solid | None:
     volume = guarded(path, "nifti", lambda: volume_of(absolute))
     if volume is None:
         return None
-    load = partial(_labels, _careful(volume, absolute, "nifti"))
+    load = partial(_labels, careful(volume, absolute, "nifti"))
     return Solid(("labels", volume.key), volume.shape, load, tuple(values))
 
 
