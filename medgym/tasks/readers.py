@@ -159,11 +159,14 @@ def open_labels(path: str | Path, values: Sequence[int] = ()) -> Solid | None:
 
 
 def _labels(volume: Volume) -> Values:
-    """Read labels: whole numbers, in a byte a voxel where they fit."""
+    """Read labels: whole numbers, in a byte a voxel where they fit, slice by slice since fractions take more."""
     stored = volume.load()
-    if stored.dtype.kind == "f" or (volume.slope, volume.intercept) != (1.0, 0.0):
-        stored = np.rint(stored * np.float32(volume.slope) + np.float32(volume.intercept)).astype(np.int32)
-    return stored.astype(np.uint8) if stored.min() >= 0 and stored.max() <= 255 else stored
+    ends = [np.fmin.reduce(stored, None), np.fmax.reduce(stored, None)]
+    whole = [int(np.nan_to_num(np.rint(end * volume.slope + volume.intercept))) for end in ends]
+    labels = np.empty(stored.shape, np.result_type(*map(np.min_scalar_type, whole)))
+    for made, plane in zip(labels, stored, strict=True):
+        made[...] = np.nan_to_num(np.rint(plane * volume.slope + volume.intercept))
+    return labels
 
 
 def read_mask(path: str | Path, size: Size, number: int | None = None, values: Sequence[int] = ()) -> Mask:
@@ -297,7 +300,7 @@ def _dicom(path: str | Path, number: int | None) -> _Content:
     return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
 
 
-def _stored_frame(path: str, number: int) -> Values:
+def _stored_frame(path: str, number: int | None) -> Values:
     values: Values = import_module("pydicom").pixels.pixel_array(path, index=number)
     return values
 

@@ -73,9 +73,9 @@ class Stacked(NamedTuple):
 
 
 class Decoding(NamedTuple):
-    """What `readers` knows of DICOM: a frame's values as stored, the same rescaled, what shows them, and a unit."""
+    """What `readers` knows of DICOM: a frame's values (or all frames') as stored, and rescaled; its greys; its unit."""
 
-    stored: Callable[[str, int], Values]
+    stored: Callable[[str, int | None], Values]
     rescaled: Callable[[str, int], Values]
     greys: Callable[[str, int, Values], Callable[[Values], Pixels]]
     unit: Callable[[str, int], str]
@@ -283,17 +283,30 @@ def _volume(key: tuple[Any, ...], path: str | Path, stack: Stacked, number: int 
 def _plane(stack: Stacked, number: int, decoding: Decoding) -> Values:
     """Read one plane, as it is shown; where slices are scaled each in its own way, its values."""
     where = stack.files[number], stack.frames[number]
-    if stack.scale is None:
+    if stack.table:
         return stack.lying.turn(decoding.rescaled(*where)).astype(np.float32)
-    return stack.lying.turn(decoding.stored(*where))
+    return _scaled(stack, number, stack.lying.turn(decoding.stored(*where)))
+
+
+def _scaled(stack: Stacked, number: int, plane: Values) -> Values:
+    if stack.scale is not None:
+        return plane
+    slope, intercept = stack.scales[number]
+    return (plane * slope + intercept).astype(np.float32)
 
 
 def _voxels(stack: Stacked, decoding: Decoding) -> Values:
     """Read all planes, ``(Z, Y, X)``."""
+    one_file = len(set(stack.files)) == 1 and not stack.table
+    # A file of many frames has a long header, which each frame that is read alone would wait for.
+    frames = stack.lying.turn(decoding.stored(stack.files[0], None)) if one_file else None
     first = _plane(stack, 0, decoding)
     planes = np.empty((len(stack.files), *first.shape), first.dtype)
     for number in range(len(stack.files)):
-        plane = _plane(stack, number, decoding)
+        if frames is None or frames.ndim == 2:
+            plane = _plane(stack, number, decoding)
+        else:
+            plane = _scaled(stack, number, frames[stack.frames[number]])
         if plane.dtype != planes.dtype and not np.can_cast(plane.dtype, planes.dtype):
             planes = planes.astype(np.result_type(planes.dtype, plane.dtype))
         planes[number] = plane

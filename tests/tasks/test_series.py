@@ -109,6 +109,18 @@ def test_sixteen_bits_stay_sixteen_and_slices_with_scales_of_their_own_are_scale
     assert np.array_equal(scaled.values(Plane("coronal", 2))[::-1], BODY[:, 2] * np.arange(1.0, Z + 1)[:, None])
 
 
+def test_a_slightly_oblique_series_is_counted_along_the_nearest_axis(tmp_path: Path) -> None:
+    c, s = np.cos(np.radians(12)), np.sin(np.radians(12))
+    for k in range(Z):
+        place = 3.0 * k * np.array([0, -s, c])
+        dicom(tmp_path / f"{k}.dcm", BODY[k], SeriesInstanceUID=UID, ImagePositionPatient=[float(v) for v in place],
+              ImageOrientationPatient=[1.0, 0.0, 0.0, 0.0, c, s], PixelSpacing=[0.7, 0.4])  # fmt: skip
+    volume = volume_of(tmp_path)
+    assert volume.first.axis == "axial"
+    assert volume.spacing == pytest.approx((3.0, 0.7, 0.4))
+    assert np.array_equal(volume.values(Plane("axial", 2)), BODY[2])
+
+
 def _drop(folder: Path) -> None:
     """Lose a slice from the middle."""
     next(path for path in folder.iterdir() if np.array_equal(open_image(path).values, BODY[2])).unlink()

@@ -15,7 +15,7 @@ from medgym.core.volume import Plane, Slab
 from medgym.tools.segmenters.embedding import EmbeddingSegmenter
 from medgym.tools.toolbox import TOOLS, Tools
 from tests.conftest import call, picture
-from tests.scans import IN_VOXELS, LIVER, ON_A_SLICE, SHAPE, labels, scenario, values
+from tests.scans import IN_VOXELS, LIVER, NOT_THERE, ON_A_SLICE, SHAPE, labels, scenario, values
 
 Played = Callable[..., Episode]
 
@@ -181,6 +181,23 @@ def test_nothing_can_be_marked_on_a_projection(walked: Played) -> None:
             assert result(episode).view is not None
         else:
             assert "projection: no voxel lies under a pixel" in refusal(episode)
+
+
+def test_no_state_of_an_episode_leads_to_the_labels(tmp_path: Path) -> None:
+    import pickle
+
+    of = scenario(tmp_path, IN_VOXELS, NOT_THERE, segmenter="classical")
+    shown = []
+    for index in (0, 1):
+        episode = of.episode(of.task("test", index))
+        for text in (CORONAL, call("project", image=1, axis="axial"), call("sam2", image=2, bbox_2d=[30, 5, 60, 25])):
+            episode.apply(text)
+        assert len(episode.views) == 4
+        state = episode.snapshot()
+        for kept in (pickle.dumps(state), repr(state).encode(), repr(episode.task).encode()):
+            assert b"labels.nii" not in kept
+        shown.append(episode.newest_text)
+    assert shown[0] == shown[1], "what is there changes no word"
 
 
 def test_each_plane_is_embedded_once_as_an_image_of_its_own(tmp_path: Path) -> None:
