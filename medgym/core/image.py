@@ -99,6 +99,13 @@ class SourceImage:
         made = partial(how, self, *settings)
         return SourceImage(key, made, self.spacing, self.stored, self.unit, self.inverted, self, self.place)
 
+    def looks(self, other: "SourceImage") -> "SourceImage":
+        """Return another image, computed from as this one was from its root: through the same window, say."""
+        if self.parent is None or not isinstance(self.load, partial):
+            return other
+        how, (_, *settings) = self.load.func, self.load.args
+        return self.parent.looks(other).derived(how, *settings)
+
     @property
     def root(self) -> "SourceImage":
         """The image of the task that it was computed from, or itself."""

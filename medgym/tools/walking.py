@@ -16,7 +16,7 @@ Position = Annotated[int, Field(strict=True)]
 
 @tool
 def slice_(image: View, axis: Axis, position: Position) -> ToolResult:
-    """Show another slice of the volume that an image is of, along any axis, all of it and in the same greys.
+    """Show another slice of the volume that an image is of, along any axis, all of it and in that image's greys.
 
     Axial slices are counted from the inferior end, coronal ones from anterior, sagittal ones from the patient's right.
 
@@ -64,6 +64,6 @@ def _within(place: Place, axis: Axis, position: int) -> None:
 
 
 def _shown(image: View, place: Place, cut: Cut) -> View:
-    """Return a view of another cut of the volume, all of it, no larger than the first view."""
-    source: SourceImage = place.volume.cut(cut)
+    """Return a view of another cut of the volume, all of it, that looks as the image does."""
+    source: SourceImage = image.source.looks(place.volume.cut(cut))
     return View.whole(source, image.most, image.image, in_mm=True)

@@ -158,6 +158,21 @@ def test_every_other_tool_works_on_any_plane(walked: Played) -> None:
     assert episode.views[-1].sheet == Sheet(0, Plane("coronal", 30)), "a mark on a half is one on the plane shown there"
 
 
+def test_a_window_goes_along_from_slice_to_slice(walked: Played) -> None:
+    episode = walked(
+        call("window", image=1, level=200, width=100), call("enhance", image=2, method="gamma", strength=2)
+    )
+    episode.apply(call("slice", image=2, axis="coronal", position=30))
+    windowed = np.clip((values()[::-1, 30] - 150.0) * 255 / 100 + 0.5, 0, 255).astype(int)
+    assert np.array_equal(episode.views[3].source.pixels, windowed)
+    assert np.array_equal(episode.views[3].source.values, values()[::-1, 30])
+    episode.apply(call("slice", image=3, axis="coronal", position=30))
+    assert np.array_equal(episode.views[4].source.pixels, np.rint(255 * (windowed / 255) ** 2))
+    episode.apply(call("slice", image=4, axis="axial", position=5))
+    assert refusal(episode) == "image 2 shows that already"
+    assert {view.sheet.cut for view in episode.views[3:]} == {Plane("coronal", 30)}
+
+
 def test_measures_are_in_millimetres_along_both_sides_of_a_plane(walked: Played) -> None:
     episode = walked(CORONAL, call("measure", image=2, points=[[10, 0], [10, 30]]))
     assert result(episode).text.startswith("Distance 24 mm")  # 8 slices of 3 mm
