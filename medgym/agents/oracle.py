@@ -1,14 +1,17 @@
 """The oracle: tries honest trajectories from the truth on forks of the episode and plays the best."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from ..core.action import Action, Answer, Call
+from ..core.episode import Episode
 from ..core.geometry import Box, bounding, grow, intersect
+from ..core.mask import Mask
 from ..core.task import Kind, Truth, truth_of
 from ..core.view import View
 from .agent import Brief, Messages
 from .builtin import Player, target, turns
+from .walking import Walk
 
 Plan = list[Action]
 
@@ -24,8 +27,7 @@ class Oracle(Player):
         if brief.episode is None or brief.score is None:
             raise ValueError("the oracle needs the truth: roll it out with medgym.rollout")
         best: tuple[float, list[str]] | None = None
-        for plan in self._plans(brief.episode.views):
-            fork = brief.episode.fork()
+        for fork, plan in self._tried(brief.episode):
             texts: list[str] = []
             for action in plan:
                 texts.append(self.brief.dialect.format(action, [view.size for view in fork.views]))
@@ -40,6 +42,29 @@ class Oracle(Player):
     def act(self, messages: Messages) -> str:
         """Return the next action of the plan."""
         return self._texts[turns(messages)]
+
+    def _tried(self, episode: Episode) -> Iterator[tuple[Episode, Iterable[Action]]]:
+        """Iterate forks of an episode, each with what is to be done there."""
+        if truth_of(self.task).solid is not None:
+            for by in (0.0, 0.05, 0.1):
+                fork = episode.fork()
+                yield fork, self._walk(fork, by)
+        for plan in self._plans(episode.views):
+            yield episode.fork(), plan
+
+    def _walk(self, fork: Episode, by: float) -> Iterator[Action]:
+        """Mark a volume slice by slice, as its views come; boxes are larger by a share."""
+
+        def boxed(view: View, mask: Mask) -> list[float]:
+            box = view.box_of(mask)
+            return _written(grow(box, by), view) if box else [0.0, 0.0, *view.size]
+
+        truth, dialect = truth_of(self.task), self.brief.dialect
+        tools = [tool.name for tool in dialect.tools]
+        walk = Walk(truth, fork.views[truth.image], fork.max_turns - 1, dialect.most_calls, tools)
+        while calls := walk.calls(fork.views, boxed):
+            yield Action("I go on through the volume.", calls)
+        yield Action("I have seen all of it.", answer=walk.answer(fork.views))
 
     def _plans(self, views: tuple[View, ...]) -> Iterator[Plan]:
         truth = truth_of(self.task)

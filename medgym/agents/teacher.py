@@ -1,14 +1,17 @@
 """Shows how to play: looks where the truth is, about, and says why before each call. What policies are started on."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from ..core.action import Answer
+from ..core.action import Action, Answer
 from ..core.coords import from_pixels, to_pixels
 from ..core.geometry import Box, bounding, grow, intersect
+from ..core.mask import Mask
 from ..core.task import Kind, truth_of
 from ..core.view import View
 from .agent import Brief, Messages
 from .builtin import Player, target, turns
+from .walking import Walk
 
 
 class Teacher(Player):
@@ -34,9 +37,14 @@ class Teacher(Player):
         self.view: View = brief.episode.views[self.truth.image]
         self.last = brief.episode.max_turns - 1
         self.name = target(brief.task)
+        dialect = brief.dialect
+        names = [tool.name for tool in dialect.tools]
+        self.walk = Walk(self.truth, self.view, self.last, dialect.most_calls, names) if self.truth.solid else None
 
     def act(self, messages: Messages) -> str:
         """Return the next action."""
+        if self.walk is not None and self.brief.episode is not None:
+            return self._walked(messages, self.walk, self.brief.episode.views)
         box, turn = self._place(), turns(messages)
         if box is not None and turn < self.last:
             if self.task.kind is Kind.SEGMENTATION and self.has("sam2") and not self._done():
@@ -48,6 +56,22 @@ class Teacher(Player):
                 return self.call(messages, thought, "zoom_in", image=self.view.index, bbox_2d=around)
         made = self._made()
         return self.answer(messages, self._because(box, made), self._answer(box, made))
+
+    def _walked(self, messages: Messages, walk: Walk, views: Sequence[View]) -> str:
+        """Mark a volume slice by slice."""
+        calls = walk.calls(views, self._boxed)
+        if not calls:
+            answer = walk.answer(views)
+            thought = f"I see no {self.name}." if answer == {"mask": None} else f"The masks show the {self.name}."
+            return self.answer(messages, thought, answer)
+        thought = f"I look for the {self.name} on other slices."
+        if calls[0].name == "sam2":
+            thought = f"I see the {self.name} and mark it."
+        return self.brief.dialect.format(Action(thought, calls), [view.size for view in views])
+
+    def _boxed(self, view: View, mask: Mask) -> list[float]:
+        box = view.box_of(mask)
+        return self._about(box or (0.0, 0.0, *view.size), view)
 
     def _done(self) -> bool:
         """Return whether the newest mask is what is asked for."""
@@ -87,15 +111,15 @@ class Teacher(Player):
             return self.view.box_of(self.truth.mask)
         return self.view.to_original.inverse().box(bounding(self.truth.boxes)) if self.truth.boxes else None
 
-    def _about(self, box: Box) -> list[float]:
+    def _about(self, box: Box, view: View | None = None) -> list[float]:
         lengths = (box[2] - box[0], box[3] - box[1])
         off = self.rng.normal(0, self.error, 4)
         x1, y1, x2, y2 = (v + off[i] * lengths[i % 2] for i, v in enumerate(box))
-        return self._written((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))
+        return self._written((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), view)
 
-    def _written(self, box: Box) -> list[float]:
-        """Round a box outward to whole numbers of the policy's scale, and return it in pixels."""
-        coords, size = self.brief.dialect.coords, self.view.size
+    def _written(self, box: Box, view: View | None = None) -> list[float]:
+        """Round a box outward to whole numbers of the policy's scale, and return it in pixels of a view."""
+        coords, size = self.brief.dialect.coords, (view or self.view).size
         x1, y1, x2, y2 = from_pixels(list(intersect(box, (0, 0, *size))), coords, size)
         if coords == "unit":
             rounded = [round(v, 3) for v in (x1, y1, x2, y2)]

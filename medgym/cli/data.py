@@ -35,6 +35,9 @@ def bring_in(
     negatives: Annotated[
         bool, typer.Option("--negatives", help="An empty mask means that nothing is there; else it is rejected.")
     ] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Of NIfTI: ask for a structure in all slices, scored in voxels.")
+    ] = False,
     patient: Annotated[
         str, typer.Option(help="What of an image's path names its patient, as a regular expression: '^[^/_]+'.")
     ] = "",
@@ -50,7 +53,10 @@ def bring_in(
     said = {"split": split, "names": names, "modality": modality, "patient": patient}
     with progress(as_json) as bar:
         reading = bar.add_task("rows", total=None)
-        told = carry_out(source, out, form, **said, negatives=negatives, tick=lambda: bar.update(reading, advance=1))
+        told = carry_out(
+            source, out, form, **said, negatives=negatives, volumes=volumes,
+            tick=lambda: bar.update(reading, advance=1),
+        )  # fmt: skip
     if as_json:
         print(json.dumps(told))
         return

@@ -13,8 +13,9 @@ from .errors import InputError, ToolError
 from .mask import Mask
 from .task import Kind, Task
 from .tooling import Toolbox, ToolRequest, ToolResult
-from .trajectory import End, Snapshot, Trajectory, Turn
+from .trajectory import End, Marked, Snapshot, Trajectory, Turn
 from .view import View
+from .volume import WALKS, Plane
 
 ANSWERED_BY = {"bbox_2d": "sam2", "text": "biomedparse"}
 """The tool that turns a segmentation answered by a box or by words into a mask."""
@@ -43,8 +44,11 @@ class Episode:
         self.view_size = view_size
         self.max_turns = max_turns
         self.max_unusable = max_unusable
+        # Who can walk through a volume sees it in the proportions that all of its planes share.
+        walks = any(spec.name in WALKS for spec in toolbox.specs)
         self.views: tuple[View, ...] = tuple(
-            View.whole(source, view_size, image=i, index=i + 1) for i, source in enumerate(task.images)
+            View.whole(source, view_size, i, i + 1, in_mm=walks and source.place is not None)
+            for i, source in enumerate(task.images)
         )
         self.turns: tuple[Turn, ...] = ()
         self.end_reason = ""
@@ -184,16 +188,35 @@ class Episode:
                 return replace(turn, fault=str(made))
             if made.view is None:
                 return replace(turn, mask=Mask.empty(self.task.images[0].size), fault=made.text)
-            return replace(turn, mask=made.view.mask, image=made.view.image)
+            return replace(turn, mask=made.view.mask, sheet=made.view.sheet)
         named = answer.get("mask", 0)
         if named is None:
             return replace(turn, mask=Mask.empty(self.task.images[0].size))
-        if isinstance(named, bool) or not isinstance(named, int) or not 1 <= named <= len(self.views):
-            return replace(turn, fault=f"there is no image {repr(named)[:64]} to take a mask from")
-        view = self.views[named - 1]
-        if view.mask is None:
-            return replace(turn, fault=f"image {named} carries no mask")
-        return replace(turn, mask=view.mask, image=view.image)
+        try:
+            first, *others = self._named(named)
+        except ToolError as fault:
+            return replace(turn, fault=str(fault))
+        return replace(turn, mask=first.mask, sheet=first.sheet, others=tuple(others))
+
+    def _named(self, named: Any) -> list[Marked]:
+        """Return the masks on the images that an answer names: one, or of a whole volume several.
+
+        Raises:
+            ToolError: where an image is not there or carries no mask, or they do not lie on planes of one axis.
+        """
+        listed = named if isinstance(named, list) and named and self.task.in_voxels else [named]
+        marked = []
+        for number in listed:
+            if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(self.views):
+                raise ToolError(f"there is no image {repr(number)[:64]} to take a mask from")
+            view = self.views[number - 1]
+            if view.mask is None:
+                raise ToolError(f"image {number} carries no mask")
+            marked.append(Marked(view.mask, view.sheet))
+        stacks = {(sheet.image, sheet.cut.axis if isinstance(sheet.cut, Plane) else None) for _, sheet in marked}
+        if len(stacks) > 1:
+            raise ToolError("the masks named are on slices of different axes or volumes; name those of one")
+        return marked
 
     def _numbered(self, turn: Turn, results: Sequence[ToolResult | ToolError]) -> Turn:
         numbered: list[ToolResult | ToolError] = []

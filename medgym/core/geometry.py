@@ -153,7 +153,7 @@ def grow(box: Box, by: float) -> Box:
     return box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin
 
 
-def fit(size: Size, longest: int) -> Size:
+def fit(size: tuple[float, float], longest: int) -> Size:
     """Scale `size` down, keeping its shape, so that no side exceeds `longest`; never up."""
     scale = min(1.0, longest / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from PIL import Image as Pillow
 
 from .cache import ByteCache
 from .geometry import Affine, Box, Size, snap, within
+
+if TYPE_CHECKING:
+    from .volume import Place
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -41,6 +44,8 @@ def _nbytes(array: NDArray[Any]) -> int:
 
 ORIGINALS = PixelCache(3 * GIB // 2)
 RENDERED = PixelCache(GIB // 4)
+PLANES = PixelCache(GIB // 4)
+"""What is cut from volumes: small beside its volume, and soon cut again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +61,7 @@ class SourceImage:
         unit: of the stored values: ``HU`` of a CT, empty where unknown.
         inverted: whether larger stored values are shown darker.
         parent: of an image that was computed from another, that one.
+        place: of an image that was cut from a volume, the volume and where.
     """
 
     key: Hashable
@@ -65,6 +71,7 @@ class SourceImage:
     unit: str = ""
     inverted: bool = False
     parent: "SourceImage | None" = None
+    place: "Place | None" = None
 
     @classmethod
     def of(cls, pixels: NDArray[Any], spacing: tuple[float, float] | None = None) -> "SourceImage":
@@ -73,22 +80,31 @@ class SourceImage:
         return cls(("array", _digest(held)), _Held(held), spacing)
 
     @classmethod
-    def unseen(cls, size: Size, spacing: tuple[float, float] | None = None) -> "SourceImage":
+    def unseen(
+        cls, size: Size, spacing: tuple[float, float] | None = None, place: "Place | None" = None
+    ) -> "SourceImage":
         """Return an image of which the size is known and no more, as a kept episode has it."""
-        image = cls(("unseen", size), _not_kept, spacing)
+        image = cls(("unseen", size), _not_kept, spacing, place=place)
         vars(image)["size"] = tuple(size)
         return image
 
     @property
     def pixels(self) -> Pixels:
         """The pixels, read-only: ``(H, W) uint8`` where they are grey, however stored, else ``(H, W, 3)``."""
-        return ORIGINALS.get(self.key, lambda: _one_channel(self.load()))
+        return self._cache.get(self.key, lambda: _one_channel(self.load()))
 
     def derived(self, how: Callable[..., NDArray[Any]], *settings: Any) -> "SourceImage":
         """Return the image that ``how(this, *settings)`` computes; it has this one's size, spacing and values."""
         key = (self.key, how.__name__, *settings)
         made = partial(how, self, *settings)
-        return SourceImage(key, made, self.spacing, self.stored, self.unit, self.inverted, self)
+        return SourceImage(key, made, self.spacing, self.stored, self.unit, self.inverted, self, self.place)
+
+    def looks(self, other: "SourceImage") -> "SourceImage":
+        """Return another image, computed from as this one was from its root: through the same window, say."""
+        if self.parent is None or not isinstance(self.load, partial):
+            return other
+        how, (_, *settings) = self.load.func, self.load.args
+        return self.parent.looks(other).derived(how, *settings)
 
     @property
     def root(self) -> "SourceImage":
@@ -101,7 +117,7 @@ class SourceImage:
         stored = self.stored
         if stored is None:
             return None
-        return ORIGINALS.get(("stored", self.root.key), lambda: np.asarray(stored(), np.float32))
+        return self.root._cache.get(("values", self.root.key), lambda: np.asarray(stored(), np.float32))
 
     @cached_property
     def size(self) -> Size:
@@ -113,6 +129,10 @@ class SourceImage:
     def digest(self) -> str:
         """A hash of the content: the same for the same pixels everywhere."""
         return _digest(self.pixels)
+
+    @property
+    def _cache(self) -> PixelCache:
+        return PLANES if self.place and not self.parent else ORIGINALS
 
     def sample(self, to_original: Affine, size: Size) -> Pixels:
         """Re-sample what a view of `size` shows: ``(h, w, 3) uint8 RGB``."""

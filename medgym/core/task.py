@@ -10,6 +10,8 @@ import numpy as np
 from .geometry import Box
 from .image import SourceImage
 from .mask import Mask
+from .view import Sheet
+from .volume import Plane, Solid
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,6 +43,9 @@ class Truth:
         boxes: the boxes asked for (detection); for a question, the regions that answer it.
         structures: every known structure by name, for the simulated segmenter.
         image: which of the task's images, from 0, mask and boxes belong to.
+        plane: of an image that is a volume, the plane that they lie on.
+        solid: where the whole volume is asked for, the structure in voxels; `mask` is then its part on `plane`.
+        solids: of a volume, known structures by name in voxels, for the simulated segmenter.
         unit: the unit of a number, such as ``mm``.
         tolerance: the share by which a number may be off.
     """
@@ -53,6 +58,22 @@ class Truth:
     image: int = 0
     unit: str = ""
     tolerance: float = 0.0
+    plane: Plane | None = None
+    solid: Solid | None = None
+    solids: Mapping[str, Solid] = field(default_factory=dict)
+
+    @property
+    def sheet(self) -> Sheet:
+        """What mask and boxes lie on: a view of another sheet shows neither."""
+        return Sheet(self.image, self.plane)
+
+    def on(self, sheet: Sheet) -> Mapping[str, Mask]:
+        """Return the known structures on a sheet, by name."""
+        if sheet == self.sheet:
+            return self.structures
+        if sheet.image != self.image or not isinstance(sheet.cut, Plane):
+            return {}
+        return {name: solid.on(sheet.cut) for name, solid in self.solids.items()}
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,7 @@ class Task:
         id: the same for the same (source, split, seed, index) everywhere.
         options: texts of the options, in order; the first is ``A``.
         modality: such as ``CT``; empty where unknown.
+        in_voxels: whether the mask asked for is that of a whole volume.
         split: the split it was loaded from.
         index: its place in the split.
         truth: the private half; never printed, and None in what an agent is handed.
@@ -78,6 +100,7 @@ class Task:
     index: int = 0
     meta: Mapping[str, Any] = field(default_factory=dict, repr=False)
     truth: Truth | None = field(default=None, repr=False)
+    in_voxels: bool = False
 
     @property
     def letters(self) -> tuple[str, ...]:

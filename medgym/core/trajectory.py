@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from .action import Action, Call
 from .dialects.dialect import QUOTED, Part
@@ -9,7 +10,7 @@ from .errors import ToolError
 from .mask import Mask
 from .task import Task
 from .tooling import ToolResult
-from .view import View
+from .view import FIRST, Sheet, View
 
 
 class End(StrEnum):
@@ -19,6 +20,13 @@ class End(StrEnum):
     REPEATED_CALL = "repeated_call"
     UNUSABLE = "unusable"
     MAX_TURNS = "max_turns"
+
+
+class Marked(NamedTuple):
+    """A mask that an answer names, and the sheet that it lies on."""
+
+    mask: Mask
+    sheet: Sheet
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Turn:
         results: what each call returned, in order.
         reply: the message shown next; empty after the last turn of an answered episode.
         mask: the mask that a segmentation answer names, in the original's pixels.
-        image: which of the task's images, from 0, that mask belongs to.
+        sheet: what that mask lies on: one of the task's images, and the plane of a volume.
+        others: where an answer names several masks, those after the first.
         fault: why the answer names no mask.
     """
 
@@ -40,8 +49,14 @@ class Turn:
     results: tuple[ToolResult | ToolError, ...] = ()
     reply: tuple[Part, ...] = ()
     mask: Mask | None = None
-    image: int = 0
+    sheet: Sheet = FIRST
+    others: tuple[Marked, ...] = ()
     fault: str = ""
+
+    @property
+    def marked(self) -> list[Marked]:
+        """All masks that the answer names."""
+        return [] if self.mask is None else [Marked(self.mask, self.sheet), *self.others]
 
     @property
     def calls(self) -> list[tuple[Call, ToolResult | ToolError]]:

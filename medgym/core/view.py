@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,12 +10,31 @@ from .geometry import Affine, Box, Size, area_seen, fit, intersect
 from .image import RENDERED, Pixels, SourceImage
 from .mask import Mask
 
+if TYPE_CHECKING:
+    from .volume import Cut
+
 FILL = np.array([230, 40, 40], np.float32)
 CONTOUR = np.array([255, 230, 0], np.uint8)
 
 
 SEVERAL = -1
 """The `View.image` of a view that shows more than one."""
+
+
+class Sheet(NamedTuple):
+    """What a view shows a part of, and what pixels are those of: one of the task's images, and which cut of a volume.
+
+    Attributes:
+        image: which of the task's images, from 0.
+        cut: of a volume, which plane or projection of it.
+    """
+
+    image: int = 0
+    cut: "Cut | None" = None
+
+
+FIRST = Sheet()
+"""The sheet of a task with one image that is no volume."""
 
 
 class Panel(NamedTuple):
@@ -42,6 +61,7 @@ class View:
         drawn: how the mask is shown.
         painted: ``(h, w, 3) uint8 RGB`` where a tool made the pixels itself.
         most: no view of this episode has a longer side than this.
+        shape: how wide and high a pixel of the original is shown, its shorter side being 1; `(1, 1)` as it is stored.
         panels: of a comparison, the views that it shows side by side; what is marked on it is marked on one of them.
     """
 
@@ -55,13 +75,25 @@ class View:
     painted: Pixels | None = field(default=None, repr=False)
     most: int = 512
     panels: tuple[Panel, ...] = ()
+    shape: tuple[float, float] = (1.0, 1.0)
 
     @classmethod
-    def whole(cls, source: SourceImage, view_size: int, image: int = 0, index: int = 0) -> "View":
-        """Show a whole image, scaled down so that no side exceeds `view_size`."""
+    def whole(
+        cls, source: SourceImage, view_size: int, image: int = 0, index: int = 0, *, in_mm: bool = False
+    ) -> "View":
+        """Show a whole image, scaled down so that no side exceeds `view_size`; `in_mm` in its true proportions."""
         width, height = source.size
-        size = fit(source.size, view_size)
-        return cls(source, Affine.onto((0, 0, width, height), size), size, image, index, most=view_size)
+        x, y = source.spacing if in_mm and source.spacing else (1.0, 1.0)
+        shape = (x / min(x, y), y / min(x, y))
+        size = fit((width * shape[0], height * shape[1]), view_size)
+        onto = Affine.onto((0, 0, width, height), size)
+        return cls(source, onto, size, image, index, most=view_size, shape=shape)
+
+    @property
+    def sheet(self) -> Sheet:
+        """What its pixels are pixels of: only marks on the same sheet can be held against each other."""
+        place = self.source.place
+        return Sheet(self.image, place.cut if place else None)
 
     @property
     def region(self) -> Box:

@@ -292,7 +292,7 @@ def conclude(run: Path) -> None:
         InputError: where it holds no run.
     """
     read_config(run)
-    lines = sorted(read_lines(run), key=lambda line: int(line["index"]))
+    lines = read_lines(run)
     summary = summarise(lines)
     _write(run / "summary.json", summary)
     truths = read_truths(run) if (run / "truth.jsonl").exists() else None
@@ -317,6 +317,8 @@ def read_config(run: Path) -> dict[str, Any]:
 def read_lines(run: Path) -> list[Line]:
     """Read a run's episodes, each as it ended last; a last line that was cut off by a kill is dropped from the file.
 
+    They are in the order of their tasks, not of their ends: so resamples, and with them intervals, repeat.
+
     Raises:
         InputError: where a line is of a schema that cannot be read.
     """
@@ -328,7 +330,7 @@ def read_lines(run: Path) -> list[Line]:
     if kept != whole:
         path.write_bytes(kept)
     lines = [current(json.loads(line)) for line in kept.splitlines()]
-    return [*{line["index"]: line for line in lines}.values()]
+    return sorted({line["index"]: line for line in lines}.values(), key=lambda line: int(line["index"]))
 
 
 def read_truths(run: Path) -> dict[int, Line]:

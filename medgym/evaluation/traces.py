@@ -17,8 +17,9 @@ from ..core.image import SourceImage
 from ..core.mask import Mask
 from ..core.task import Kind, Task, Truth, truth_of
 from ..core.tooling import ToolResult
-from ..core.trajectory import Trajectory, Turn
-from ..core.view import Panel, View
+from ..core.trajectory import Marked, Trajectory, Turn
+from ..core.view import Panel, Sheet, View
+from ..core.volume import Cut, Place, Plane, Slab, Solid, Volume
 from ..rewards.grading import Graded, found_boxes
 from ..rewards.recipe import Recipe, Reward
 from .pictures import image_name, keep_image
@@ -31,7 +32,7 @@ def episode_line(trajectory: Trajectory, reward: Reward, recipe: Recipe) -> Line
     """Return the record of a finished episode; it holds how well it went but not the right answer."""
     graded = Graded(trajectory, recipe.latest_mask_stands_in)
     task = trajectory.task
-    has_mask = task.truth is not None and task.truth.mask is not None
+    has_mask = task.truth is not None and (task.truth.solid or task.truth.mask) is not None
     return {
         **_about(task),
         "end_reason": str(trajectory.end_reason),
@@ -69,6 +70,8 @@ def truth_line(task: Task) -> Line:
         "mask": truth.mask.to_json() if truth.mask else None,
         "boxes": [list(box) for box in truth.boxes],
         "image": truth.image,
+        "plane": _written_cut(truth.plane),
+        "solid": truth.solid.to_json() if truth.solid else None,
         "unit": truth.unit,
         "tolerance": truth.tolerance,
     }
@@ -83,14 +86,13 @@ def trajectory_of(line: Mapping[str, Any], truth: Mapping[str, Any]) -> Trajecto
     line = current(line)
     if line["failed"]:
         raise InputError(f"episode {line['index']} failed and has nothing to score: {line['failed']}")
-    sources = [
-        SourceImage.unseen(tuple(image["size"]), tuple(image["spacing"] or ()) or None) for image in line["images"]
-    ]
+    sources = [_read_image(image) for image in line["images"]]
     views = tuple(_read_view(view, sources) for view in line["views"])
     turns = tuple(_read_turn(turn, views) for turn in line["turns"])
     task = Task(
         line["task_id"], Kind(line["kind"]), line["question"], tuple(sources), tuple(line["options"]),
         line["modality"], line["split"], line["index"], truth=_read_truth(truth),
+        in_voxels=line.get("in_voxels", False),
     )  # fmt: skip
     return Trajectory(task, turns, views, line["end_reason"], frozenset(line["perceiving"]))
 
@@ -146,14 +148,15 @@ def _of_masks(graded: Graded) -> list[str]:
     trajectory = graded.trajectory
     if trajectory.task.kind is not Kind.SEGMENTATION or not graded.answered:
         return []
-    image = graded.truth.image
-    made = [v.mask for v in trajectory.seen if v.mask and v.drawn == "fill" and v.image == image]
-    good = [graded.iou(mask) > 0.5 for mask in made]
+    made = graded.predicted
+    good = [graded.iou_there(marked) > 0.5 for marked in made]
     if graded.correct:
         return ["tool_corrected"] if made and not all(good) else []
     if any(good):
         return ["tool_ignored"]
-    return ["tool_believed"] if graded.mask in made else []
+    named = trajectory.turns[-1].marked
+    believed = any(graded.answer_of([marked]) == graded.mask for marked in made)
+    return ["tool_believed"] if believed or (named and all(marked in made for marked in named)) else []
 
 
 def keep_images(line: Mapping[str, Any], trajectory: Trajectory, folder: Path) -> None:
@@ -173,9 +176,18 @@ def _about(task: Task) -> Line:
         "patient": str(task.meta.get("patient", "")),
         "question": task.question,
         "options": list(task.options),
-        "images": [
-            {"size": list(image.size), "spacing": image.spacing and list(image.spacing)} for image in task.images
-        ],
+        "in_voxels": task.in_voxels,
+        "images": [_image(image) for image in task.images],
+    }
+
+
+def _image(image: SourceImage) -> Line:
+    place = image.place
+    return {
+        "size": list(image.size),
+        "spacing": image.spacing and list(image.spacing),
+        "volume": {"shape": list(place.volume.shape), "spacing": list(place.volume.spacing)} if place else None,
+        "cut": _written_cut(place.cut) if place else None,
     }
 
 
@@ -193,7 +205,9 @@ def _turn(turn: Turn) -> Line:
         "answer": turn.action.answer,
         "errors": list(turn.action.errors),
         "mask": turn.mask.to_json() if turn.mask else None,
-        "image": turn.image,
+        "image": turn.sheet.image,
+        "cut": _written_cut(turn.sheet.cut),
+        "others": [{"mask": mask.to_json(), **_written_sheet(sheet)} for mask, sheet in turn.others],
         "fault": turn.fault,
     }
 
@@ -217,7 +231,35 @@ def _view(view: View) -> Line:
 
 
 def _place(view: View) -> Line:
-    return {"size": list(view.size), "to_original": list(view.to_original), "of": view.image, "index": view.index}
+    place = {"size": list(view.size), "to_original": list(view.to_original), "index": view.index}
+    return {**place, **_written_sheet(view.sheet)}
+
+
+def _written_sheet(sheet: Sheet) -> Line:
+    return {"of": sheet.image, "cut": _written_cut(sheet.cut)}
+
+
+def _written_cut(cut: Cut | None) -> Line | None:
+    return cut._asdict() if cut else None
+
+
+def _read_cut(written: Mapping[str, Any] | None) -> Cut | None:
+    if not written:
+        return None
+    return Plane(**written) if "position" in written else Slab(**written)
+
+
+def _read_plane(written: Mapping[str, Any] | None) -> Plane | None:
+    return Plane(**written) if written else None
+
+
+def _read_image(written: Mapping[str, Any]) -> SourceImage:
+    cut, spacing = _read_cut(written.get("cut")), tuple(written["spacing"] or ()) or None
+    place = None
+    if cut is not None:
+        held = written["volume"]
+        place = Place(Volume.unseen(tuple(held["shape"]), tuple(held["spacing"])), cut)
+    return SourceImage.unseen(tuple(written["size"]), spacing, place)
 
 
 def _read_view(written: Mapping[str, Any], sources: Sequence[SourceImage]) -> View:
@@ -230,6 +272,10 @@ def _read_place(written: Mapping[str, Any], sources: Sequence[SourceImage]) -> V
     size: Size = tuple(written["size"])
     of = written["of"]
     source = sources[of] if of >= 0 else SourceImage.unseen(size)
+    cut = _read_cut(written.get("cut"))
+    if cut is not None and source.place is not None and source.place.cut != cut:
+        volume = source.place.volume
+        source = SourceImage.unseen(volume.size(cut.axis), None, Place(volume, cut))
     return View(source, Affine(*written["to_original"]), size, image=of, index=written["index"])
 
 
@@ -239,7 +285,12 @@ def _read_turn(written: Mapping[str, Any], views: Sequence[View]) -> Turn:
     action = Action(written["thought"], calls, written["answer"], tuple(written["errors"]))
     results = tuple(_read_result(call["result"], views) for call in written["calls"])
     mask = Mask.from_json(written["mask"]) if written["mask"] else None
-    return Turn(written["text"], action, results, mask=mask, image=written["image"], fault=written["fault"])
+    others = tuple(
+        Marked(Mask.from_json(each["mask"]), Sheet(each["of"], _read_cut(each["cut"])))
+        for each in written.get("others", ())
+    )
+    sheet = Sheet(written["image"], _read_cut(written.get("cut")))
+    return Turn(written["text"], action, results, (), mask, sheet, others, written["fault"])
 
 
 def _read_result(written: Mapping[str, Any], views: Sequence[View]) -> ToolResult | ToolError:
@@ -255,6 +306,8 @@ def _read_truth(written: Mapping[str, Any]) -> Truth:
         mask=Mask.from_json(written["mask"]) if written["mask"] else None,
         boxes=tuple(tuple(box) for box in written["boxes"]),
         image=written["image"],
+        plane=_read_plane(written.get("plane")),
+        solid=Solid.from_json(written["solid"]) if written.get("solid") else None,
         unit=written["unit"],
         tolerance=written["tolerance"],
     )

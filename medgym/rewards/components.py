@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ..core.errors import ToolError
 from ..core.geometry import bounding, box_iou, snap
-from ..core.mask import Mask
 from ..core.task import Kind
 from ..core.tooling import ToolResult
 from .grading import Graded
@@ -100,7 +99,9 @@ def marks(one: Graded, group: Group, *, each: float = 0.2, most: int = 3) -> Sco
         if view.panels:
             continue
         box = view.mask.box if view.mask and view.mask.box else view.region
-        places.add((view.image, *map(round, box)))
+        # Leafing through a volume marks nothing: slices are told apart by the masks on them alone.
+        cut = view.sheet.cut if view.mask else None
+        places.add((view.image, cut, *map(round, box)))
     return Score(each * min(len(places), most), f"{len(places)} different regions were marked")
 
 
@@ -116,8 +117,8 @@ def grounding(one: Graded, group: Group) -> Score:
     if not one.trajectory.seen or not one.answered:
         return Score(0.0, "no window was inspected before an answer")
     view = one.trajectory.seen[-1]
-    if view.image != one.truth.image:
-        return Score(0.0, "the last window is of another image")
+    if view.sheet != one.truth.sheet:
+        return Score(0.0, "the last window is of another image or slice")
     window = view.mask.box if view.mask and view.mask.box and view.drawn == "fill" else view.region
     overlap = box_iou(window, bounding(one.truth.boxes))
     return Score(overlap, f"the last window overlaps the evidence by {overlap:.2f}")
@@ -132,7 +133,7 @@ def process(one: Graded, group: Group) -> Score:
     if not one.answered:
         return Score(0.0, "no answer")
     if one.trajectory.task.kind is Kind.SEGMENTATION:
-        start = one.iou(Mask.empty(one.trajectory.task.images[one.truth.image].size))
+        start = one.iou(one.nothing)
         end = one.iou(one.mask) if one.mask is not None else 0.0
         return Score(max(end - start, -1.0), f"the mask's IoU went from {start:.2f} to {end:.2f}")
     start = max(one.evidence_in(view) for view in one.trajectory.views[: len(one.trajectory.task.images)])
@@ -176,7 +177,7 @@ def _way(one: Graded, name: str, by_points: bool, result: ToolResult) -> tuple[s
 def _looked_at_evidence(one: Graded) -> bool:
     """Whether a mask lay on the evidence by half, or a zoom onto at most half of the image held half of it."""
     for view in one.trajectory.seen:
-        if view.image != one.truth.image:
+        if view.sheet != one.truth.sheet:
             continue
         width, height = view.source.size
         if view.mask and view.drawn == "fill":

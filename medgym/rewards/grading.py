@@ -11,14 +11,17 @@ from scipy.optimize import linear_sum_assignment
 from ..core.geometry import Box, area, box_iou, intersect
 from ..core.mask import Mask
 from ..core.task import Kind, Truth, truth_of
-from ..core.trajectory import End, Trajectory
-from ..core.view import View
+from ..core.trajectory import End, Marked, Trajectory
+from ..core.view import Sheet, View
+from ..core.volume import Plane, Stack
 from .words import agrees, chosen, plain
 
 HALF = 0.5
 """A place is found where IoU exceeds this."""
 
 DENIALS = {"no", "none", "nothing", "absent", "not present", "nothing to segment"}
+Answered = Mask | Stack
+"""A mask of an image, or, where a whole volume is asked for, masks on slices of it."""
 MOST_BOXES = 64
 NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
 """An empty box, which matches nothing."""
@@ -84,34 +87,47 @@ class Graded:
         return Verdict(float(right), f"{'right' if right else 'wrong'}: {reason}")
 
     @cached_property
-    def mask(self) -> Mask | None:
+    def mask(self) -> Answered | None:
         """The mask that is scored, or None where the answer names none."""
         return self._final[0]
 
     @property
-    def masks(self) -> list[Mask]:
-        """Every mask predicted of the image in question, in order, the answer's last where it is a new one."""
-        image = self.truth.image
-        found = [v.mask for v in self.trajectory.seen if v.mask and v.drawn == "fill" and v.image == image]
+    def predicted(self) -> list[Marked]:
+        """Every mask that tools predicted of what is asked about, in order, with the sheet that it lies on."""
+        masks = [Marked(v.mask, v.sheet) for v in self.trajectory.seen if v.mask and v.drawn == "fill"]
+        return [marked for marked in masks if self._is_asked(marked.sheet)]
+
+    @property
+    def masks(self) -> list[Answered]:
+        """Every mask predicted of what is asked about, in order, the answer's last where it is a new one."""
+        found = [self.answer_of([marked]) for marked in self.predicted]
         final = self.mask
         return [*found, final] if final is not None and final not in found[-1:] else found
 
-    def iou(self, mask: Mask | None) -> float:
-        """IoU of a mask with the true one; 0 for None."""
-        truth = self.truth.mask
-        return mask.iou(truth) if mask is not None and truth is not None else 0.0
+    def iou(self, mask: Answered | None) -> float:
+        """IoU of a mask with the true one, in voxels where a volume is asked for; 0 for None."""
+        if isinstance(mask, Stack):
+            return mask.iou(self.truth.solid) if self.truth.solid else 0.0
+        return mask.iou(self.truth.mask) if mask is not None and self.truth.mask is not None else 0.0
 
-    def dice(self, mask: Mask | None) -> float:
-        """Dice of a mask with the true one; 0 for None."""
-        truth = self.truth.mask
-        return mask.dice(truth) if mask is not None and truth is not None else 0.0
+    def dice(self, mask: Answered | None) -> float:
+        """Dice of a mask with the true one, in voxels where a volume is asked for; 0 for None."""
+        iou = self.iou(mask)
+        return 2 * iou / (1 + iou)
+
+    def iou_there(self, marked: Marked) -> float:
+        """IoU of a predicted mask with what is true on its own sheet."""
+        cut = marked.sheet.cut
+        if self.truth.solid is None or not isinstance(cut, Plane):
+            return self.iou(marked.mask)
+        return marked.mask.iou(self.truth.solid.on(cut))
 
     def evidence_in(self, view: View) -> float:
         """Return the share, 0 to 1, of the evidence that a view, or a panel of it, shows at full resolution."""
         if view.panels:
             return max(self.evidence_in(panel.view) for panel in view.panels)
         boxes = self.truth.boxes
-        if not boxes or view.image != self.truth.image or not view.at_full_resolution:
+        if not boxes or view.sheet != self.truth.sheet or not view.at_full_resolution:
             return 0.0
         seen = sum(view.shows(box) for box in boxes)
         return min(1.0, seen / max(sum(area(box) for box in boxes), 1e-9))
@@ -125,40 +141,56 @@ class Graded:
         return Verdict(iou, f"IoU {iou:.3f} of {reason}")
 
     @cached_property
-    def _final(self) -> tuple[Mask | None, str]:
+    def _final(self) -> tuple[Answered | None, str]:
         if not self.answered or self.trajectory.task.kind is not Kind.SEGMENTATION:
             return None, "there is no answer"
         turn = self.trajectory.turns[-1]
         answer = turn.action.answer
-        if turn.mask is not None and not turn.mask.area:
-            return self._nothing, turn.fault or "the empty mask: the answer says that nothing is there"
-        if turn.mask is not None and turn.image == self.truth.image:
-            return turn.mask, "the mask answered"
+        if turn.marked and not any(each.mask.area for each in turn.marked):
+            return self.nothing, turn.fault or "the empty mask: the answer says that nothing is there"
+        if turn.marked and all(self._is_asked(each.sheet) for each in turn.marked):
+            return self.answer_of(turn.marked), "the mask answered"
         if turn.fault or not isinstance(answer, str):
             return None, turn.fault or "the answer names no mask of the image in question"
         if not self.stand_in:
             return None, 'the answer names no mask: {"mask": k} does'
         return self._standing_in(answer)
 
-    def _standing_in(self, answer: str) -> tuple[Mask | None, str]:
+    def _standing_in(self, answer: str) -> tuple[Answered | None, str]:
         task = self.trajectory.task
         letter = chosen(answer, task.options)
         if letter is not None and self.truth.answer and letter != self.truth.answer:
             return None, f"option {letter} was chosen"
-        says_nothing = letter is not None and self.truth.mask is not None and not self.truth.mask.area
+        true = self.truth.solid or self.truth.mask
+        says_nothing = letter is not None and true is not None and not true.area
         if plain(answer) in DENIALS or says_nothing:
-            return self._nothing, "the empty mask: the answer says that nothing is there"
+            return self.nothing, "the empty mask: the answer says that nothing is there"
         latest = [view for view in self.trajectory.seen if view.mask and view.drawn == "fill"]
-        if not latest or latest[-1].image != self.truth.image:
+        if not latest or not self._is_asked(latest[-1].sheet):
             return None, "no mask was predicted"
-        return latest[-1].mask, "the latest predicted mask"
+        return self.answer_of(self.predicted[-1:]), "the latest predicted mask"
 
     @property
-    def _nothing(self) -> Mask:
+    def nothing(self) -> Answered:
+        """The answer that nothing is there."""
+        if self.truth.solid is not None:
+            return Stack()
         return Mask.empty(self.trajectory.task.images[self.truth.image].size)
 
+    def _is_asked(self, sheet: Sheet) -> bool:
+        """Whether a mask on a sheet can be right: on the one asked about, or on any plane of a volume asked for."""
+        if self.truth.solid is None:
+            return sheet == self.truth.sheet
+        return sheet.image == self.truth.image and isinstance(sheet.cut, Plane)
+
+    def answer_of(self, marked: list[Marked]) -> Answered:
+        """Return the answer that masks make: of an image the first, of a volume all together."""
+        if self.truth.solid is None:
+            return marked[0].mask
+        return Stack.of([(sheet.cut, mask) for mask, sheet in marked if isinstance(sheet.cut, Plane)])
+
     def _boxes_verdict(self, answer: Any) -> Verdict:
-        said = said_boxes(answer, self.trajectory.views, self.truth.image)
+        said = said_boxes(answer, self.trajectory.views, self.truth.sheet)
         if said is None:
             return Verdict(0.0, f'the answer is no {{"bbox_2d": […]}} with at most {MOST_BOXES} boxes')
         quality = matched(said, self.truth.boxes)
@@ -181,7 +213,7 @@ def found_boxes(graded: "Graded") -> float:
     """
     true = graded.truth.boxes
     answer = graded.trajectory.turns[-1].action.answer if graded.answered else None
-    said = said_boxes(answer, graded.trajectory.views, graded.truth.image) if graded.answered else None
+    said = said_boxes(answer, graded.trajectory.views, graded.truth.sheet) if graded.answered else None
     if said is None:
         return 0.0
     if not said or not true:
@@ -191,8 +223,8 @@ def found_boxes(graded: "Graded") -> float:
     return 2 * float((iou[rows, columns] > HALF).sum()) / (len(said) + len(true))
 
 
-def said_boxes(answer: Any, views: tuple[View, ...], image: int) -> list[Box] | None:
-    """Return an answer's boxes in the original's pixels; None where it is no list of boxes of that image."""
+def said_boxes(answer: Any, views: tuple[View, ...], sheet: Sheet) -> list[Box] | None:
+    """Return an answer's boxes in the original's pixels; None where it is no list of boxes of that sheet."""
     places = answer if isinstance(answer, list) else [answer]
     boxes: list[Box] = []
     for place in places:
@@ -206,7 +238,7 @@ def said_boxes(answer: Any, views: tuple[View, ...], image: int) -> list[Box] | 
         if len(boxes) + len(listed) > MOST_BOXES or not all(map(_is_box, listed)):
             return None
         marked = [views[number - 1].at(tuple(box)) for box in listed]
-        if any(each is not None and each[0].image != image for each in marked):
+        if any(each is not None and each[0].sheet != sheet for each in marked):
             return None
         boxes += [_in_original(*each) if each else NOWHERE for each in marked]
     return boxes

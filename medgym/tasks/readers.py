@@ -2,12 +2,13 @@
 
 A picture (PNG, JPEG, TIFF, BMP, WebP, GIF) is shown upright, as its EXIF tag says, on black where it is
 transparent. DICOM is shown through its first window. A NIfTI volume shows its middle slice (at the middle of
-time) with the patient's right on the image's left and anterior, or else superior, on top.
+time) with the patient's right on the image's left and anterior, or else superior, on top; so does a folder with
+the DICOM files of one series.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from io import BytesIO
@@ -22,7 +23,10 @@ from ..core.errors import InputError
 from ..core.geometry import Size
 from ..core.image import Pixels, SourceImage
 from ..core.mask import Mask
-from .volumes import Spacing, layout_of, plane_of
+from ..core.volume import Plane, Solid, Volume
+from .greys import Linear, Window, fitted, fitting, stretching
+from .series import Decoding, frames_of, series_of
+from .volumes import Spacing, layout_of, plane_of, volume_of
 
 T = TypeVar("T")
 Values = NDArray[Any]
@@ -103,17 +107,23 @@ def decode_picture(data: bytes, most_pixels: int) -> Pixels:
 
 
 def open_image(path: str | Path, number: int | None = None) -> SourceImage:
-    """Return an image that is decoded when looked at; only the header of a DICOM or NIfTI is read now.
+    """Return an image that is decoded when looked at; only the headers of DICOM and NIfTI are read now.
 
-    Of several slices or frames it is the one of that number, from 0, or the middle one.
+    Of several slices or frames it is the one of that number, from 0, or the middle one; where they are a volume, it
+    knows its place in that. A folder is that of one DICOM series, whose slices are counted as `core.volume` says.
 
     Raises:
         InputError: where there is no such file or its header is damaged; looking at it raises for the rest.
     """
-    found, absolute = _format(path), os.path.abspath(path)
+    absolute = os.path.abspath(path)
+    if os.path.isdir(absolute) and os.listdir(absolute):
+        return guarded(path, "dicom", lambda: careful(series_of(absolute, number, DECODING), absolute, "dicom")).source
+    found = _format(path)
     header = guarded(path, found, lambda: _HEADER[found](absolute, number)) if found in _HEADER else _Header()
     if number is not None and not 0 <= number < header.slices:
         raise InputError(f"{path}: there is no slice {number}; expected one from 0 to {header.slices - 1}")
+    if header.slices > 1 and (volume := guarded(path, found, lambda: _volume(absolute, found, number))):
+        return careful(volume, absolute, found).source
     facts = os.stat(absolute)
     key = ("file", absolute, number, facts.st_mtime_ns, facts.st_size)
     stored = partial(_stored, absolute, number) if header.measured else None
@@ -121,11 +131,12 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
 
 
 def file_of(image: SourceImage) -> tuple[str, int | None]:
-    """Return the file that an image was opened from, or nothing, and which slice of it is shown."""
-    key = image.root.key
-    if isinstance(key, tuple) and key[0] in ("file", "slice"):
-        return str(key[1]), key[2]
-    return "", None
+    """Return the file, or a series' folder, that an image was opened from, or nothing, and which slice is shown."""
+    root = image.root
+    key = root.place.volume.key if root.place else root.key
+    if not isinstance(key, tuple) or key[0] not in ("file", "slice", "nifti", "series", "frames"):
+        return "", None
+    return str(key[1]), root.place.cut.position if root.place and isinstance(root.place.cut, Plane) else key[2]
 
 
 def is_dicom(path: str | Path) -> bool:
@@ -137,23 +148,64 @@ def is_dicom(path: str | Path) -> bool:
     return _format(path) == "dicom"
 
 
-def read_mask(path: str | Path, size: Size, number: int | None = None) -> Mask:
+def _volume(path: str, found: str, number: int | None) -> Volume | None:
+    if found == "nifti":
+        return volume_of(path, number)
+    return frames_of(path, import_module("pydicom").dcmread(path, stop_before_pixels=True), number, DECODING)
+
+
+def careful(volume: Volume, path: str, found: str) -> Volume:
+    """Return a volume whose reading, too, says what was wrong with its file."""
+    load, read = (partial(guarded, path, found, each) for each in (volume.load, volume.read))
+    return replace(volume, load=load, read=read)
+
+
+def open_labels(path: str | Path, values: Sequence[int] = ()) -> Solid | None:
+    """Return the structure that certain `values` of a NIfTI volume of labels are, or all but 0; None where it is none.
+
+    Raises:
+        InputError: as `open_image`.
+    """
+    if _format(path) != "nifti":
+        return None
+    absolute = os.path.abspath(path)
+    volume = guarded(path, "nifti", lambda: volume_of(absolute))
+    if volume is None:
+        return None
+    load = partial(_labels, careful(volume, absolute, "nifti"))
+    return Solid(("labels", volume.key), volume.shape, load, tuple(values))
+
+
+def _labels(volume: Volume) -> Values:
+    """Read labels: whole numbers, in a byte a voxel where they fit, slice by slice since fractions take more."""
+    stored = volume.load()
+    ends = [np.fmin.reduce(stored, None), np.fmax.reduce(stored, None)]
+    whole = [int(np.nan_to_num(np.rint(end * volume.slope + volume.intercept))) for end in ends]
+    labels = np.empty(stored.shape, np.result_type(*map(np.min_scalar_type, whole)))
+    for made, plane in zip(labels, stored, strict=True):
+        made[...] = np.nan_to_num(np.rint(plane * volume.slope + volume.intercept))
+    return labels
+
+
+def read_mask(path: str | Path, size: Size, number: int | None = None, values: Sequence[int] = ()) -> Mask:
     """Read the mask of an image of `size`, ``(width, height)``: whatever is above half of the file's maximum.
 
     So a mask coded 0/1 reads as one coded 0/255 does, and one of zeros is empty. Where transparency varies,
-    it is the mask; else luminance is.
+    it is the mask; else luminance is. Where `values` are given, it is these and nothing else.
 
     Raises:
         InputError: as `read_image`, and where the mask's size is not the image's.
     """
     found = _format(path)
-    values = guarded(path, found, lambda: _plane(_CONTENT[found](path, number).values))
-    height, width = values.shape
+    pixels = guarded(path, found, lambda: _plane(_CONTENT[found](path, number).values))
+    height, width = pixels.shape
     if (width, height) != tuple(size):
         raise InputError(
             f"{path}: the mask is {width}x{height} and its image {size[0]}x{size[1]} pixels; expected the same size"
         )
-    return Mask.of(values > max(0.0, float(values.max())) / 2)
+    if values:
+        return Mask.of(np.isin(np.rint(pixels), values))
+    return Mask.of(pixels > max(0.0, float(pixels.max())) / 2)
 
 
 def read_labels(path: str | Path) -> NDArray[np.int64]:
@@ -199,7 +251,7 @@ def _format(path: str | Path) -> str:
     """Tell the format by first bytes and name; an InputError where there is nothing to read."""
     name = str(path).lower()
     if os.path.isdir(path):
-        raise InputError(f"{path}: a folder, not a file; {EXPECTED}")
+        raise InputError(f"{path}: a folder, not a file; {EXPECTED}, or a folder with the DICOM files of one series")
     try:
         with open(path, "rb") as file:
             head = file.read(132)
@@ -266,6 +318,27 @@ def _dicom(path: str | Path, number: int | None) -> _Content:
     return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
 
 
+def _stored_frame(path: str, number: int | None) -> Values:
+    values: Values = import_module("pydicom").pixels.pixel_array(path, index=number)
+    return values
+
+
+def _rescaled_frame(path: str, number: int) -> Values:
+    return _rescaled(_stored_frame(path, number), _frame_header(path, number))
+
+
+def _greys_of_frame(path: str, number: int, values: Values) -> Linear | Window:
+    return greys_of(_frame_header(path, number), values)
+
+
+def _unit_of_frame(path: str, number: int) -> str:
+    return _unit(_frame_header(path, number))
+
+
+def _frame_header(path: str, number: int) -> Any:
+    return _framed(import_module("pydicom").dcmread(path, stop_before_pixels=True), number)
+
+
 def _frames(dataset: Any) -> int:
     return int(dataset.get("NumberOfFrames") or 1)
 
@@ -286,19 +359,20 @@ def _rescaled(values: Values, dataset: Any) -> NDArray[np.float64]:
     return np.asarray(import_module("pydicom").pixels.apply_modality_lut(values, dataset), np.float64)
 
 
-def _windowed(values: Values, dataset: Any) -> Pixels:
-    """Show one channel through the dataset's first window (DICOM PS3.3 C.11.2.1.2 and .3)."""
-    exact = _rescaled(values, dataset)
+def greys_of(dataset: Any, values: Values) -> Linear | Window:
+    """Return how a dataset of one channel is shown: through its first window, else as its `values` want it."""
     centre, width = _numbers(dataset, "WindowCenter")[:1], _numbers(dataset, "WindowWidth")[:1]
     form = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if not centre or not width or not width[0] >= (1 if form == "LINEAR" else 1e-9):
-        shown = fitted(exact) if dataset.BitsStored <= 8 else _bytes(_stretched(exact))
-    elif form == "SIGMOID":
-        shown = _bytes(255 / (1 + np.exp(-4 * (exact - centre[0]) / width[0])))
-    else:
-        half = 0.5 if form == "LINEAR" else 0.0
-        shown = _bytes(((exact - centre[0] + half) / max(width[0] - 2 * half, 1e-9) + 0.5) * 255)
-    return 255 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown
+        found = fitting(values) if dataset.BitsStored <= 8 else stretching(values)
+        return replace(found, inverted=inverted)
+    return Window(centre[0], width[0], form, inverted)
+
+
+def _windowed(values: Values, dataset: Any) -> Pixels:
+    exact = _rescaled(values, dataset)
+    return greys_of(dataset, exact)(exact)
 
 
 def _numbers(dataset: Any, name: str) -> list[float]:
@@ -316,11 +390,17 @@ def _dicom_header(path: str, number: int | None) -> _Header:
     count = _frames(dataset)
     dataset = _framed(dataset, count // 2 if number is None else number)
     photometric = str(dataset.get("PhotometricInterpretation") or "")
+    grey = photometric.startswith("MONOCHROME")
+    return _Header(_pixel_spacing(dataset), grey, _unit(dataset) if grey else "", photometric == "MONOCHROME1", count)
+
+
+def _unit(dataset: Any) -> str:
     # A secondary capture of a CT says CT too, but has grey levels and no rescaling.
     rescaled = dataset.get("RescaleIntercept") is not None and str(dataset.get("RescaleType") or "HU") == "HU"
-    unit = "HU" if rescaled and dataset.get("Modality") == "CT" else ""
-    grey = photometric.startswith("MONOCHROME")
-    return _Header(_pixel_spacing(dataset), grey, unit if grey else "", photometric == "MONOCHROME1", count)
+    return "HU" if rescaled and dataset.get("Modality") == "CT" else ""
+
+
+DECODING = Decoding(_stored_frame, _rescaled_frame, _greys_of_frame, _unit_of_frame)
 
 
 def _nifti(path: str | Path, number: int | None) -> _Content:
@@ -333,36 +413,6 @@ def _nifti_header(path: str, _number: int | None) -> _Header:
     layout = layout_of(volume)
     count = volume.shape[layout.axis] if layout.axis < volume.ndim else 1
     return _Header(layout.spacing, volume.get_data_dtype().kind in "iuf", slices=count)
-
-
-def fitted(values: Values) -> Pixels:
-    """Show values as they are where they fill 0 to 255, else stretch them; alpha goes on black."""
-    if values.ndim == 3 and values.shape[2] == 4:
-        values = fitted(values[..., :3]) * (values[..., 3:] / 255.0)
-        return _bytes(values)
-    if values.dtype == np.uint8:
-        return values
-    exact = np.asarray(values, np.float64)
-    if exact.min() >= 0 and 1 < exact.max() <= 255:
-        return _bytes(exact)
-    return _bytes(_stretched(exact))
-
-
-def _stretched(exact: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map the 0.5th to 99.5th percentile to 0..255; of an image nearly all of one value, the extremes."""
-    finite = exact[np.isfinite(exact)]
-    if not finite.size:
-        return np.zeros_like(exact)
-    low, high = np.percentile(finite, (0.5, 99.5))
-    if low == high:
-        low, high = finite.min(), finite.max()
-    filled = np.nan_to_num(exact, nan=low, posinf=high, neginf=low)
-    scaled: NDArray[np.float64] = (filled - low) * (255 / (high - low) if high > low else 0.0)
-    return scaled
-
-
-def _bytes(exact: NDArray[np.float64]) -> Pixels:
-    return np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
 
 
 _CONTENT: dict[str, Callable[[str | Path, int | None], _Content]] = {

@@ -16,9 +16,11 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.geometry import Size, area, intersect
+from ..core.image import SourceImage
 from ..core.mask import Mask
 from ..core.task import SPLITS, Kind, Task, Truth, truth_of
-from .readers import open_image, read_mask
+from ..core.volume import Plane, Shape, Solid, united
+from .readers import open_image, open_labels, read_mask
 from .schema import Record, one_of, read_record, split_named
 
 
@@ -86,20 +88,29 @@ def completed(record: Record, split: str = "", index: int = 0) -> Task:
     Raises:
         InputError: where an image or a mask cannot be read, or does not fit the other; does not name the record.
     """
-    images = tuple(open_image(path, None if i else record.slice) for i, path in enumerate(record.images))
-    # A size needs the pixels: so a damaged image is found here, where its record can be named.
-    sizes = [image.size for image in images]
-    return replace(record.task, images=images, truth=_completed(record, sizes[0]), split=split, index=index)
+    images = tuple(map(open_image, record.images, record.slices))
+    # All pixels are looked at: so a damaged image is found here, where its record can be named.
+    for image in images:
+        _ = image.pixels.shape
+    truth = _completed(record, images[truth_of(record.task).image])
+    return replace(record.task, images=images, truth=truth, split=split, index=index)
 
 
-def _completed(record: Record, size: Size) -> Truth:
-    """Return the truth with its masks, and with boxes cut to the image of `size`."""
-    truth = truth_of(record.task)
+def _completed(record: Record, image: SourceImage) -> Truth:
+    """Return the truth with its masks, and with boxes cut to the image that they belong to."""
+    truth, size, place = truth_of(record.task), image.size, image.place
+    if place is not None and isinstance(place.cut, Plane):
+        solids = _solids(record, place.volume.shape)
+        truth = replace(truth, plane=place.cut, solids=solids, solid=solids.get(record.target))
+    if not record.task.in_voxels:
+        truth = replace(truth, solid=None)
+    elif truth.solid is None:
+        raise InputError("scored: a volume is asked for, and the image or its mask is none; expected volumes of NIfTI")
     boxes = tuple(intersect(box, (0.0, 0.0, *size)) for box in truth.boxes)
     if not all(map(area, boxes)):
         raise InputError(f"a box lies outside the image; expected boxes within {size[0]}x{size[1]} pixels")
     segmentation = record.task.kind is Kind.SEGMENTATION
-    structures = _structures(record, size)
+    structures = _structures(record, truth, size)
     if not structures and not segmentation:
         return replace(truth, boxes=boxes)
     mask = structures.get(record.target, Mask.empty(size))
@@ -108,7 +119,30 @@ def _completed(record: Record, size: Size) -> Truth:
     return replace(truth, mask=asked, boxes=evidence, structures=structures or {record.target: mask})
 
 
-def _structures(record: Record, size: Size) -> dict[str, Mask]:
+def _solids(record: Record, shape: Shape) -> dict[str, Solid]:
+    """Return the structure that a record's volumes of labels hold; none where its masks are pictures."""
+    found = [open_labels(path, record.labels) for path in record.masks]
+    solids = [solid for solid in found if solid is not None]
+    if not solids or len(solids) < len(found):
+        return {}
+    for path, solid in zip(record.masks, solids, strict=True):
+        if solid.shape != shape:
+            sizes = " and its image ".join("x".join(map(str, each[::-1])) for each in (solid.shape, shape))
+            raise InputError(f"{path}: the mask is {sizes} voxels; expected the same size")
+    if record.task.in_voxels and not record.labels:
+        _check_binary(solids, record.masks)
+    return {record.target: united(solids)}
+
+
+def _check_binary(solids: Sequence[Solid], paths: Sequence[str]) -> None:
+    for path, solid in zip(paths, solids, strict=True):
+        found = solid.labels()
+        if len(found) > 1:
+            numbers = ", ".join(map(str, found[:8]))
+            raise InputError(f"{path}: the mask has the values {numbers}; expected label to say which are asked for")
+
+
+def _structures(record: Record, truth: Truth, size: Size) -> dict[str, Mask]:
     """Return the masks that a record has or names the files of, by what they show."""
     for name, mask in record.held.items():
         if mask.size != tuple(size):
@@ -116,7 +150,12 @@ def _structures(record: Record, size: Size) -> dict[str, Mask]:
             raise InputError(f"masks, {name!r}: the mask is {sizes}; expected the same size")
     if not record.masks:
         return dict(record.held)
-    bits = [read_mask(path, size, record.slice).bits() for path in record.masks]
+    solid = truth.solids.get(record.target)
+    if truth.plane is not None and solid is not None and (record.task.in_voxels or truth.plane.axis != "axial"):
+        return {record.target: solid.on(truth.plane)}
+    # Of labels, too, the asked slice alone is read.
+    number = record.slices[truth.image] if solid is None or truth.plane is None else truth.plane.position
+    bits = [read_mask(path, size, number, record.labels).bits() for path in record.masks]
     return {record.target: Mask.of(np.any(bits, axis=0))}
 
 

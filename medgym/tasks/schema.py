@@ -7,11 +7,14 @@
 | question | the question |
 | options | texts in order: ``A. liver``, ``(A) liver`` or ``liver`` |
 | answer | a letter or an option's text; yes or no; words, or a list of words as right; a number |
-| image_path | a path, or a list of them |
-| mask_path | a path, or a list of them to unite; of the first image; white or 1 is inside |
-| masks | instead of files: by the name of each structure of the first image, COCO's run lengths of its mask |
-| slice | which slice of a volume, or frame, the first image is, from 0; default: the middle one |
-| boxes, bbox | ``[x1, y1, x2, y2]``, or a list of them; first image's pixels, upper bound excluded |
+| image_path | a path, or a list of them; a folder is that of one DICOM series |
+| mask_path | a path, or a list of them to unite; of the image asked about; white or 1 is inside |
+| label | the values that are inside, of masks that number structures; a number, or a list of them |
+| masks | instead of files: by the name of each structure of that image, COCO's run lengths of its mask |
+| mask_image | which of the images, from 0, masks and boxes belong to; default: the first |
+| slice | which slice of a volume, or frame, the first image is, from 0, or a list for all; default: the middle one |
+| scored | slice, the default, or volume: a segmentation in voxels, with volumes of labels as mask_path |
+| boxes, bbox | ``[x1, y1, x2, y2]``, or a list of them; pixels of the image asked about, upper bound excluded |
 | target | what the mask shows, or which of the masks is asked for; else taken from the question |
 | patient, study | whose images these are; no patient or study is in two splits |
 | split | train, validation or test; named by every record or by none |
@@ -26,7 +29,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, FiniteFloat, StringConstraints, ValidationError
 
@@ -73,6 +76,7 @@ ASKED = re.compile(
 )
 """Takes ``liver tumor`` from ``Please segment the liver tumor in this CT.``"""
 
+Whole = Annotated[int, Field(strict=True, ge=0)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Paths = Annotated[list[Text], BeforeValidator(lambda found: [found] if isinstance(found, str) else found)]
 Boxes = Annotated[
@@ -105,7 +109,10 @@ class _Written(BaseModel):
     image_path: Paths = Field(min_length=1, description="the path of an image, or a list of them")
     mask_path: Paths = Field([], description="the path of a mask, or a list of them")
     masks: dict[Text, RunLengths] = Field({}, description="an object of names and COCO run lengths")
-    slice: int | None = Field(None, ge=0, description="a whole number from 0")
+    label: list[Whole] = Field([], description="a whole number from 0, or a list of them")
+    mask_image: Whole = Field(0, description="which image, from 0")
+    slice: list[Whole | None] = Field([], description="a whole number from 0, or a list of them, one an image")
+    scored: Literal["slice", "volume"] = Field("slice", description="slice or volume")
     boxes: Boxes | None = Field(None, description="[x1, y1, x2, y2] in pixels, or a list of them")
     target: Text = Field("", description="what the mask shows")
     modality: Text = Field("", description="such as CT")
@@ -121,7 +128,8 @@ class Record:
     Attributes:
         task: without images, and without what its truth takes from `masks`.
         held: masks that the record itself has, by the names of what they show.
-        slice: which slice the first image is; None for the middle one.
+        labels: the values that are inside of `masks`; empty where these show one structure.
+        slices: which slice each image is; None for the middle one.
         split: the split it names, or empty.
         named: the file, the record's number and its question_id, for errors.
     """
@@ -130,7 +138,8 @@ class Record:
     images: tuple[str, ...]
     masks: tuple[str, ...]
     held: Mapping[str, Mask]
-    slice: int | None
+    labels: tuple[int, ...]
+    slices: tuple[int | None, ...]
     target: str
     split: str
     named: str
@@ -152,7 +161,8 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
         raise InputError(f"expected an object, found {type(raw).__name__}")
     try:
         present = {name: found for name, found in raw.items() if found not in (None, "")}
-        written = _Written.model_validate({"boxes": present.get("bbox"), **present})
+        listed = {name: _list(present[name]) for name in ("label", "slice") if name in present}
+        written = _Written.model_validate({"boxes": present.get("bbox"), **present, **listed})
     except ValidationError as error:
         raise InputError(_fault(error)) from None
     options = _unlettered(written.options)
@@ -167,6 +177,7 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
         raise InputError("mask_path is missing; expected the path of a mask, or a list of them")
     if kind is Kind.DETECTION and written.boxes is None and not masked:
         raise InputError("boxes is missing; expected [x1, y1, x2, y2], or a list of them")
+    _check_images(written, kind)
     boxes = tuple(written.boxes or ())
     if not all(map(area, boxes)):
         raise InputError("a box is empty; expected [x1, y1, x2, y2] with x1 < x2 and y1 < y2")
@@ -178,18 +189,45 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
         options if kind in (Kind.CHOICE, Kind.YES_NO, Kind.SEGMENTATION) else (),
         written.modality,
         meta={name: raw[name] for name in META if raw.get(name) is not None},
-        truth=Truth(answers[0], answers[1:], boxes=boxes, unit=written.unit, tolerance=written.tolerance),
+        truth=Truth(
+            answers[0],
+            answers[1:],
+            boxes=boxes,
+            image=written.mask_image,
+            unit=written.unit,
+            tolerance=written.tolerance,
+        ),
+        in_voxels=written.scored == "volume",
     )
+    more = len(written.image_path) - len(written.slice)
     return Record(
         task,
         _existing(written.image_path, "image_path", path),
         _existing(written.mask_path, "mask_path", path),
         written.masks,
-        written.slice,
+        tuple(written.label),
+        (*written.slice, *[None] * more),
         _target(written, kind, words),
         split_named(written.split) if written.split else "",
         named,
     )
+
+
+def _check_images(written: _Written, kind: Kind) -> None:
+    """Refuse what is said of images that are not there, or of a volume that is not asked for."""
+    count = len(written.image_path)
+    if written.mask_image >= count:
+        raise InputError(f"mask_image: there is no image {written.mask_image}; expected one from 0 to {count - 1}")
+    if len(written.slice) > count:
+        raise InputError(f"slice: there are {len(written.slice)} for {count} images; expected one an image at most")
+    if written.label and not written.mask_path:
+        raise InputError("label goes with mask_path, which is missing; expected the path of a mask that has labels")
+    if written.scored == "volume" and (kind is not Kind.SEGMENTATION or not written.mask_path):
+        raise InputError("scored: a volume is asked for by a segmentation with mask_path; expected both, or slice")
+
+
+def _list(found: Any) -> Any:
+    return found if isinstance(found, list) else [found]
 
 
 def _target(written: _Written, kind: Kind, words: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..agents.agent import Brief
@@ -22,14 +22,16 @@ from ..tasks import load_tasks
 Policy = Callable[[Task, Dialect, list[Size]], str]
 
 
-def check_recipe(name: str, tasks: TaskSource | None = None, most: int = 6) -> None:
-    """Check that no degenerate policy earns more than the silent agent that gives the same answer.
+def check_recipe(
+    name: str, tasks: TaskSource | None = None, most: int = 6, tools: Sequence[str] = ("zoom_in", "sam2", "biomedparse")
+) -> None:
+    """Check that no degenerate policy with `tools` earns more than the silent agent that gives the same answer.
 
     Where the recipe's card says that it pays for calls, only policies without a successful call are held to
     that; the others to what the oracle earns.
     """
     recipe = load_recipe(name)
-    scenario = Scenario(reward=name, segmenter="simulated:error=0")
+    scenario = Scenario(reward=name, segmenter="simulated:error=0", tools=tools)
     source = tasks or load_tasks("phantoms", "test")
     for index in range(min(most, len(source))):
         task = source[index]
@@ -107,6 +109,18 @@ DEGENERATE: dict[str, Policy] = {
     "the whole image as a box": _whole,
     "the same call again": lambda *_: _call_text("zoom_in", image=1, bbox_2d=[5, 5, 50, 50]),
     "zooms without end": _zooms,
+    "slices without end": lambda task, dialect, sizes: _call_text(
+        "slice", image=len(sizes), axis="axial", position=len(sizes) - 1
+    ),
+    "the same slice by other names": lambda task, dialect, sizes: _call_text("slice", image=1, axis="axial", position=0)
+    if len(sizes) == 1
+    else _call_text("slice", image=len(sizes), axis="axial", position=0),
+    "projections without end": lambda task, dialect, sizes: _call_text(
+        "project", image=1, axis="axial", low=0, high=len(sizes)
+    ),
+    "every image as the mask": lambda task, dialect, sizes: "<think>.</think><answer>"
+    + json.dumps({"mask": list(range(1, len(sizes) + 1))}) + "</answer>",
+    "one mask many times": lambda *_: '<think>.</think><answer>{"mask": [1, 1, 1]}</answer>',
     "fifty calls at once": lambda *_: "<think>.</think>"
     + "".join(_call_text("zoom_in", image=1, bbox_2d=[i, 0, 60 + i, 60])[len("<think>.</think>") :] for i in range(50)),
     "a click beside everything": lambda task, dialect, sizes: _call_text("sam2", image=1, points=[[1, 1]], labels=[0])

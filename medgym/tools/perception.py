@@ -131,12 +131,14 @@ def zoomed(view: View, box: Region) -> View:
     if turn.straight:
         region = snap(turn.box(box), view.source.size)
         width, height = region[2] - region[0], region[3] - region[1]
-        size = _enlarged((width, height) if turn.a else (height, width), view.most)
+        shown = (width * view.shape[0], height * view.shape[1])
+        size = _enlarged(shown if turn.a else shown[::-1], view.most)
         to_original = turn.facing(region, size)
     else:
-        box = _no_smaller(box, 1 / hypot(turn.a, turn.d), 1 / hypot(turn.b, turn.e))
+        x, y = view.shape
+        box = _no_smaller(box, 1 / hypot(x * turn.a, y * turn.d), 1 / hypot(x * turn.b, y * turn.e))
         unit = part(view, box)
-        size = _enlarged((hypot(unit.a, unit.d), hypot(unit.b, unit.e)), view.most)
+        size = _enlarged((hypot(x * unit.a, y * unit.d), hypot(x * unit.b, y * unit.e)), view.most)
         to_original = turn.after(Affine.onto(box, size))
     carried = replace(view, to_original=to_original, size=size)
     return replace(carried, index=0, drawn="contour", painted=None)

@@ -66,8 +66,8 @@ class Tool:
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return self.function.__name__
+        """The function's name, without an underscore at its end, which a builtin's name takes in Python."""
+        return self.function.__name__.removesuffix("_")
 
     @cached_property
     def views(self) -> frozenset[str]:
@@ -123,7 +123,7 @@ class Tool:
 
     def __reduce__(self) -> tuple[Callable[[str, str], Any], tuple[str, str]]:
         """Pickle by name: the decorated function is this tool where it was defined."""
-        return _defined, (self.function.__module__, self.name)
+        return _defined, (self.function.__module__, self.function.__name__)
 
     @cached_property
     def _hints(self) -> dict[str, Any]:

@@ -9,15 +9,18 @@ from ..core.errors import InputError, ToolError, nearest
 from ..core.geometry import Size
 from ..core.tooling import ToolRequest, ToolResult, ToolSpec
 from ..core.view import View
+from ..core.volume import WALKS, Slab
 from ..spec import imported
 from .measuring import measure
 from .perception import ASKS, biomedparse, sam2, zoom_in
 from .radiology import compare, enhance, flip, rotate, window
 from .segmenter import SPOKEN, Prompt, Segmentation, Segmenter, ask, takes
 from .tool import Tool
+from .walking import project, slice_
 
 TOOLS: dict[str, Tool] = {
-    each.name: each for each in (zoom_in, sam2, biomedparse, measure, window, enhance, rotate, flip, compare)
+    each.name: each
+    for each in (zoom_in, sam2, biomedparse, measure, window, enhance, rotate, flip, compare, slice_, project)
 }
 
 
@@ -90,6 +93,7 @@ class Tools:
             for parameter in tool.views:
                 arguments[parameter] = _view(arguments[parameter], request.views)
             made = tool.function(**_on_one_panel(tool, arguments))
+            _check_place(name, made, request.views)
         except ToolError as error:
             return error
         except Exception as error:
@@ -115,6 +119,20 @@ class Tools:
         share = 100 * mask.area / (mask.size[0] * mask.size[1])
         carried = replace(prompt.view, index=0, mask=mask, drawn="fill")
         return ToolResult(f"The mask covers {share:.2g} % of the whole image{by}.{note}", carried)
+
+
+def _check_place(name: str, made: Any, views: Sequence[View]) -> None:
+    """Refuse a mask where there are no voxels, and a walk to where the policy was before.
+
+    Raises:
+        ToolError: says which.
+    """
+    if isinstance(made, Prompt) and isinstance(made.view.sheet.cut, Slab):
+        raise ToolError("that image is a projection: no voxel lies under a pixel; mark it on a slice")
+    if name in WALKS and isinstance(made, ToolResult) and made.view is not None:
+        seen = next((view for view in views if view.key == made.view.key), None)
+        if seen is not None:
+            raise ToolError(f"image {seen.index} shows that already")
 
 
 def _view(number: int, views: Sequence[View]) -> View:

@@ -104,12 +104,13 @@ def load(path: Path) -> Iterator[Demonstration]:
 
 def _mended(trajectory: Trajectory) -> tuple[int, ...]:
     """Return the turns that brought no mask of what is asked for, before one that did."""
-    truth = truth_of(trajectory.task).mask
+    truth = truth_of(trajectory.task)
     missed: list[int] = []
     for number, turn in enumerate(trajectory.turns):
         views = [result.view for result in turn.results if isinstance(result, ToolResult)]
-        masks = [view.mask for view in views if view is not None and view.mask is not None]
-        if truth is not None and any(mask.iou(truth) > 0.5 for mask in masks):
+        masks = [(view.mask, view.sheet) for view in views if view is not None and view.mask is not None]
+        asked = [mask for mask, sheet in masks if sheet == truth.sheet]
+        if truth.mask is not None and any(mask.iou(truth.mask) > 0.5 for mask in asked):
             return tuple(missed)
         if views and len(masks) == sum(view is not None for view in views):
             missed.append(number)

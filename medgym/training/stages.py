@@ -362,12 +362,15 @@ def _split_weights(accelerator: Any) -> str:
 
 def _box_iou(trajectory: Trajectory) -> float | None:
     """Return how well the last box that a tool was called with fits what was to be segmented; None without a mask."""
-    mask = truth_of(trajectory.task).mask
+    truth = truth_of(trajectory.task)
+    mask = truth.mask
     if mask is None or mask.box is None:
         return None
     for call, _ in reversed(trajectory.calls):
         index, box = call.arguments.get("image", 1), call.arguments.get("bbox_2d")
         if isinstance(box, list) and len(box) == 4 and isinstance(index, int) and 1 <= index <= len(trajectory.views):
             marked = trajectory.views[index - 1].at(tuple(box))
-            return box_iou(marked[0].to_original.box(marked[1]), mask.box) if marked else 0.0
+            if marked is None or marked[0].sheet != truth.sheet:
+                return 0.0
+            return box_iou(marked[0].to_original.box(marked[1]), mask.box)
     return 0.0

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,17 @@ def test_runs_are_told_beside_each_other(runs: list[Path]) -> None:
     assert runs_in([runs[0].parent]) == sorted(runs)
     with pytest.raises(InputError, match="neither is a run nor holds one"):
         runs_in([runs[0] / "images"])
+
+
+def test_no_figure_depends_on_the_order_in_which_episodes_ended(runs: list[Path], tmp_path: Path) -> None:
+    for run in runs:
+        shutil.copytree(run, tmp_path / run.name)
+        path = tmp_path / run.name / "episodes.jsonl"
+        path.write_text("".join(reversed(path.read_text("utf-8").splitlines(keepends=True))), "utf-8")
+    moved = [tmp_path / run.name for run in runs]
+    first, second = ([{**each, "run": ""} for each in entries(some)] for some in (runs, moved))
+    assert first == second
+    assert pairs(runs) == pairs(moved)
 
 
 def test_runs_over_other_tasks_are_not_compared(runs: list[Path], tmp_path: Path) -> None:

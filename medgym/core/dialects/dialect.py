@@ -13,6 +13,7 @@ from ..geometry import Size
 from ..task import Kind, Task
 from ..tooling import ToolResult, ToolSpec
 from ..view import View
+from ..volume import WALKS
 
 TAGS = (
     "<think>", "</think>", "<tool_call>", "</tool_call>", "<grounding>", "</grounding>", "<answer>", "</answer>",
@@ -40,6 +41,11 @@ FORMS = {
         '{"bbox_2d": []} if there is none.'
     ),
 }
+
+IN_VOXELS = (
+    ' The whole volume is asked for: {"mask": [k, l, …]} names images whose masks, on slices of one axis, are together '
+    "the answer; slices without one are empty."
+)
 
 Part = str | View
 """A piece of a message: words, or a view that is shown at this place."""
@@ -130,7 +136,7 @@ class Dialect(ABC):
         lines = [self._caption(view) for view in views]
         lines.append(f"Question: {task.question}")
         lines += [f"{letter}. {text}" for letter, text in zip(task.letters, task.options, strict=True)]
-        return [*views, "\n".join([*lines, self._form(task.kind)])]
+        return [*views, "\n".join([*lines, self._form(task)])]
 
     def reply(self, results: Sequence[tuple[Call, ToolResult | ToolError]], left: int) -> list[Part]:
         """Return the message after a turn of calls: what each returned, and the turns left."""
@@ -156,9 +162,9 @@ class Dialect(ABC):
     def expected(self) -> str:
         """One line that shows the form of an action."""
 
-    def _form(self, kind: Kind) -> str:
+    def _form(self, task: Task) -> str:
         """Say how a question is answered."""
-        return FORMS[kind]
+        return FORMS[task.kind] + (IN_VOXELS if task.in_voxels else "")
 
     def _wrap(self, words: str) -> str:
         return words
@@ -176,14 +182,19 @@ class Dialect(ABC):
         return f"Image {view.index} ({view.size[0]} x {view.size[1]} pixels)."
 
     def _caption(self, view: View) -> str:
+        """Say what is shown: its name, the box of its mask and, to who can walk on, which slice of a volume it is."""
+        place = view.source.place if any(tool.name in WALKS for tool in self.tools) else None
+        return " ".join([*self._marked(view), *([str(place)] if place else [])])
+
+    def _marked(self, view: View) -> list[str]:
         caption = self._named(view)
         box = view.box_of(view.mask) if view.mask is not None else None
         if box is None:
-            return caption
+            return [caption]
         written = from_pixels([round(v) for v in box], self.coords, view.size)
         if self.coords != "pixel":
             written = [round(v, 3) if self.coords == "unit" else round(v) for v in written]
-        return f"{caption} Box of its mask: {json.dumps(written)}."
+        return [caption, f"Box of its mask: {json.dumps(written)}."]
 
     def in_pixels(self, name: str, arguments: dict[str, Any], sizes: Sequence[Size]) -> Call:
         """Return a call of what a policy wrote, its coordinates in pixels of the view that it names."""
@@ -216,6 +227,8 @@ class Dialect(ABC):
             return text
         answer: Answer = read_json(text, "the answer")
         for place in places(answer):
+            if isinstance(place.get("mask"), list) and not _distinct(place["mask"]):
+                raise Unusable('"mask" is the number of an image, or a list of different ones')
             size = _size(place, sizes)
             for key in ANSWER_PLACES:
                 if key in place and size is not None:
@@ -235,6 +248,12 @@ class Dialect(ABC):
             return {k: from_pixels(v, self.coords, size) if k in ANSWER_PLACES else v for k, v in place.items()}
 
         return dumps([written(place) for place in answer] if isinstance(answer, list) else written(answer))
+
+
+def _distinct(numbers: list[Any]) -> bool:
+    """Whether a list is of different numbers from 1, and not empty."""
+    whole = all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in numbers)
+    return whole and 0 < len(numbers) == len(set(numbers))
 
 
 def dumps(value: Any) -> str:

@@ -116,8 +116,10 @@ class MedSAMAgent(Tagged):
         """Return the first message."""
         return [*super().question(task, views), *others(views)]
 
-    def _form(self, kind: Kind) -> str:
-        return SEGMENT if kind is Kind.SEGMENTATION else f"{super()._form(kind)} Write it as <answer>…</answer>."
+    def _form(self, task: Task) -> str:
+        if task.kind is Kind.SEGMENTATION and not task.in_voxels:
+            return SEGMENT
+        return f"{super()._form(task)} Write it as <answer>…</answer>."
 
     def _wrap(self, words: str) -> str:
         return f"{words}\nWhat is your next action?"

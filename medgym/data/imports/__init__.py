@@ -32,6 +32,7 @@ def bring_in(
     names: str = "",
     modality: str = "",
     negatives: bool = False,
+    volumes: bool = False,
     patient: str = "",
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def bring_in(
         names: of labels: a JSON file, ``1=liver,2=tumor``, or one name for all masks.
         modality: where the source does not say.
         negatives: whether an empty mask means that nothing is there; else it is rejected.
+        volumes: whether a structure of a NIfTI is asked for in all slices, scored in voxels, and not in one.
         patient: a regular expression: what of an image's path, relative to the source, names its patient; the first
             group, or all of it. Default: what DICOM, BIDS and records say.
         tick: called after each row.
@@ -63,6 +65,8 @@ def bring_in(
         raise InputError(f"{source}: expected a folder for the format {form!r}")
     if form in NEEDS:
         needs(NEEDS[form], "data", FORMATS[form])
+    if volumes and form != "nifti":
+        raise InputError(f"--volumes is for NIfTI volumes with labels, not for {FORMATS[form]}")
     labels, only = names_of(names) if names else ({}, "")
     root = source if os.path.isdir(source) else os.path.dirname(os.path.abspath(source))
     try:
@@ -70,7 +74,7 @@ def bring_in(
     except re.error as error:
         raise InputError(f"--patient: {patient!r} is no regular expression ({error})") from None
     writer = Writer(out, root, Splits(shares_of(split) if split else None), negatives, named)
-    found: Finds = _module(form).find(source, Wanted(labels, only, modality))
+    found: Finds = _module(form).find(source, Wanted(labels, only, modality, volumes))
     return writer.write(found, {"format": form, "source": os.path.abspath(source)}, tick)
 
 

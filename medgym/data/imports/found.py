@@ -52,11 +52,13 @@ class Wanted:
         names: of labels, by their numbers.
         only: the one name that all masks have.
         modality: such as CT, where the source does not say.
+        volumes: whether a structure is asked for in all slices of its volume.
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
     only: str = ""
     modality: str = ""
+    volumes: bool = False
 
 
 def names_of(text: str) -> tuple[dict[int, str], str]:

@@ -1,4 +1,4 @@
-"""NIfTI volumes and their labels: a task for each structure, on the slice where it is largest.
+"""NIfTI volumes and their labels: a task for each structure, on the slice where it is largest, or of all of it.
 
 - ``imagesTr/<case>.nii.gz`` (or ``<case>_0000.nii.gz``) and ``labelsTr/<case>.nii.gz``; ``imagesTs`` and ``labelsTs``
   are the test split where both are there. Also ``images`` and ``labels`` or ``masks``.
@@ -106,10 +106,13 @@ def _of_case(source: str, case: Case, wanted: Wanted, tested: bool) -> Finds:
     for name in dict.fromkeys(names.values()):
         own = [label for label, each in names.items() if each == name]
         number = max((best[label] for label in own), key=lambda found: found[1])[0]
-        masks = _masks(planes[number], names)
-        where = Where(case.labels, item=f"{name}, slice {number}")
-        raw = segmentation(name, masks, slice=number, **common)
-        yield Found(where, f"{_case_id(case.image)}/{name}", raw)
+        key = f"{_case_id(case.image)}/{name}"
+        if wanted.volumes:
+            whole = {"mask_path": [labels], "label": own, "scored": "volume"}
+            yield Found(Where(case.labels, item=name), key, segmentation(name, {}, slice=number, **whole, **common))
+        else:
+            where = Where(case.labels, item=f"{name}, slice {number}")
+            yield Found(where, key, segmentation(name, _masks(planes[number], names), slice=number, **common))
 
 
 def _largest(planes: Any) -> dict[int, tuple[int, int]]:

@@ -9,13 +9,14 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...core.errors import InputError
+from ...core.mask import Mask
 from ...core.task import Kind, Task, Truth, truth_of
 from ...tasks.manifest import GROUP, schema
 from ...tasks.records import completed, unique_name
@@ -107,7 +108,7 @@ class Writer:
         self._rows.append(row)
         for name, counted in (("kinds", "question_type"), ("splits", "split"), ("modalities", "modality")):
             self._counts[name][row[counted] or "not named"] += 1
-        if row["masks"] or row["boxes"] is not None:
+        if row.get("masks") or row.get("scored") or row["boxes"] is not None:
             self._counts["structures"][row["target"]] += 1
         return None
 
@@ -147,18 +148,15 @@ class Writer:
     def _row(self, record: Record, task: Task, truth: Truth) -> Row:
         meta = task.meta
         own_boxes = task.kind is Kind.DETECTION or truth_of(record.task).boxes
-        masks = truth.structures.items()
         return {
             "question_type": WRITTEN[task.kind],
             "question": task.question,
             "options": list(task.options),
             "answer": [truth.answer, *truth.accepted] if truth.answer else [],
             "image_path": [self._path(path) for path in record.images],
-            "slice": record.slice,
-            "masks": [
-                {"name": name, "width": mask.size[0], "height": mask.size[1], "counts": mask.counts.decode("ascii")}
-                for name, mask in masks
-            ],
+            "slice": [*record.slices] if any(each is not None for each in record.slices) else None,
+            "mask_image": truth.image or None,
+            **(self._in_voxels(record) if task.in_voxels else {"masks": _written(truth.structures)}),
             "target": record.target,
             "boxes": [list(box) for box in truth.boxes] if own_boxes else None,
             "unit": truth.unit or None,
@@ -166,6 +164,10 @@ class Writer:
             **{name: str(meta[name]) for name in ("source", "data_type") if name in meta},
             "max_steps": steps if isinstance(steps := meta.get("max_steps"), int) and abs(steps) < 1 << 31 else None,
         }
+
+    def _in_voxels(self, record: Record) -> Row:
+        """Name the volumes of labels, which are too large to be copied into a row."""
+        return {"scored": "volume", "mask_path": [*map(self._path, record.masks)], "label": [*record.labels]}
 
     def _path(self, path: str) -> str:
         """Name an image relative to the manifest where both lie in one folder, which may then be moved."""
@@ -217,3 +219,10 @@ def _check_free(out: Path) -> None:
         ours = False
     if not ours or {entry.name for entry in out.iterdir()} - {MANIFEST, REJECTED, ABOUT}:
         raise InputError(f"{out}: exists and is not, or not only, what an import wrote; expected a new folder")
+
+
+def _written(masks: Mapping[str, Mask]) -> list[Row]:
+    return [
+        {"name": name, "width": mask.size[0], "height": mask.size[1], "counts": mask.counts.decode("ascii")}
+        for name, mask in masks.items()
+    ]

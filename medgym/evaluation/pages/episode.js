@@ -62,7 +62,7 @@ function turnCards(line, truth, enlarge) {
       if (returned) figures.push(specOf(line, truth, returned, `image ${returned.index}, from ${call.name}`));
       newest = returned ?? newest;
     }
-    if (!turn.calls?.length && newest) figures.push(answerSpec(line, truth, turn, newest));
+    if (!turn.calls?.length && newest) figures.push(...answerSpecs(line, truth, turn, newest));
     return turnCard(line, turn, i, figures.map((spec) => figure(spec, enlarge)));
   });
 }
@@ -76,12 +76,14 @@ function specOf(line, truth, view, title, marks) {
   };
 }
 
-function answerSpec(line, truth, turn, newest) {
+function answerSpecs(line, truth, turn, newest) {
   const said = turn.answer && typeof turn.answer === "object" ? turn.answer : {};
+  if (Array.isArray(said.mask) && turn.mask)
+    return said.mask.map((index) => specOf(line, truth, viewOf(line, index), `image ${index}, at the answer`));
   const view = viewOf(line, said.image ?? said.mask) ?? (turn.mask ? line.views[0] : newest);
   const title = turn.answer === null || turn.answer === undefined ? `image ${view.index}` : `image ${view.index}, at the answer`;
   const spec = specOf(line, truth, view, title, said);
-  return { ...spec, predicted: turn.mask ?? spec.predicted };
+  return [{ ...spec, predicted: turn.mask ?? spec.predicted }];
 }
 
 function turnCard(line, turn, i, figures) {
@@ -114,6 +116,8 @@ function rightWords(line, truth) {
   if (named !== null)
     return [named, truth.unit && ` ${truth.unit}`, truth.tolerance > 0 && ` (within ${Math.round(100 * truth.tolerance)} %)`,
       also.length && `; also accepted: ${also.join(", ")}`].filter(Boolean).join("");
+  const slices = Object.keys(truth.solid?.slices ?? {}).length;
+  if (truth.solid) return slices ? `the structure outlined as truth, on ${slices} axial slices` : "nothing is there";
   if (truth.mask) return areaOf(spansOf(truth.mask)) ? "the mask outlined as truth" : "nothing is there";
   const count = truth.boxes?.length ?? 0;
   return count ? `${count} ${count === 1 ? "box" : "boxes"}, drawn as truth` : "nothing is there";

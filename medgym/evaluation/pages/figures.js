@@ -51,8 +51,17 @@ function drawn(pen, view, map, dots) {
   pen.stroke(mapped);
 }
 
-function drawTruth(pen, truth, view, map, dots) {
-  if (!layers.truth || !truth || (truth.image ?? 0) !== view.of) return;
+/** What is true on what a view shows: mask and boxes lie on one image, and of a volume on one plane or on axial ones. */
+function truthOn(truth, view) {
+  if (!truth || (truth.image ?? 0) !== view.of) return null;
+  if (JSON.stringify(truth.plane ?? null) === JSON.stringify(view.cut ?? null)) return truth;
+  const mask = view.cut?.axis === "axial" ? truth.solid?.slices[view.cut.position] : null;
+  return mask ? { mask } : null;
+}
+
+function drawTruth(pen, all, view, map, dots) {
+  const truth = layers.truth ? truthOn(all, view) : null;
+  if (!truth) return;
   if (truth.mask) stroke(pen, outlineOf(truth.mask), map, "--true", 3 * dots);
   else stroke(pen, pathOf(listed(truth.boxes, isBox)), map, "--true", 2 * dots);
 }
@@ -107,7 +116,7 @@ function figure(spec, enlarge) {
     : el("div", { class: "stage" }, inside);
   specs.set(canvas, spec);
   whenSized.observe(canvas);
-  const iou = spec.predicted && (spec.truth?.image ?? 0) === spec.view.of ? iouOf(spec.predicted, spec.truth?.mask) : null;
+  const iou = spec.predicted ? iouOf(spec.predicted, truthOn(spec.truth, spec.view)?.mask) : null;
   const caption = el("figcaption", {}, spec.title, iou === null ? "" : [", IoU ", el("b", { class: "iou" }, iou.toFixed(3))]);
   return el("figure", { style: `--wide: ${width / height}` }, stage, caption);
 }

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,7 @@ from ...core.errors import InputError
 from ...core.geometry import Size
 from ...core.image import SourceImage
 from ...core.mask import Mask
+from ...core.volume import Solid
 from ..readers import open_image, read_image, read_labels, read_mask
 
 UNREADABLE = "the image cannot be read"
@@ -64,6 +65,14 @@ class Region(Protocol):
 
     def read(self, size: Size) -> Mask:
         """Return the mask of an image of `size`, ``(width, height)``."""
+
+
+@runtime_checkable
+class Deep(Protocol):
+    """A region of a slice that goes on through its volume."""
+
+    def solid(self) -> Solid | None:
+        """Return the structure in voxels; None where there is one slice."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from ...core.errors import InputError
 from ...core.geometry import Size
 from ...core.image import Pixels, SourceImage
 from ...core.mask import Mask
-from ..readers import fitted, guarded
-from ..volumes import Values, areas_of, layout_of, plane_of
+from ...core.volume import Solid
+from ..greys import fitted
+from ..readers import careful, guarded, open_labels
+from ..volumes import Values, areas_of, layout_of, plane_of, volume_of
 from .pictures import MISSING, UNREADABLE
 
 
@@ -32,7 +34,10 @@ class Slice:
     unit: str = ""
 
     def open(self) -> SourceImage:
-        """Return the image, not yet decoded."""
+        """Return the image, not yet decoded; where there are more slices, it knows its place among them."""
+        whole = guarded(self.scan, "nifti", lambda: volume_of(self.scan, self.number, self.channel, self.unit))
+        if whole is not None:
+            return careful(whole, self.scan, "nifti").source
         facts = os.stat(self.scan)
         where = (self.scan, self.number, self.channel)
         spacing = guarded(self.scan, "nifti", lambda: layout_of(import_module("nibabel").load(self.scan)).spacing)
@@ -76,6 +81,10 @@ class SliceLabel:
         if values.shape[::-1] != tuple(size):
             raise InputError(f"{path}: the labels' slices are not as large as the scan's")
         return Mask.of(np.rint(values) == self.label)
+
+    def solid(self) -> Solid | None:
+        """Return the structure in voxels; None where there is one slice."""
+        return open_labels(self.where.labels, (self.label,))
 
 
 @lru_cache(maxsize=1024)

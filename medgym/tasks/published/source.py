@@ -11,10 +11,11 @@ from ...core.errors import InputError
 from ...core.geometry import Box, area, intersect
 from ...core.mask import Mask
 from ...core.task import SPLITS, Kind, Task, Truth
+from ...core.volume import Plane
 from ..schema import one_of
 from ..splits import drawn, share
 from .card import Card, find
-from .pictures import Picture, Region
+from .pictures import Deep, Picture, Region
 
 ALL = "all"
 """The name here of what a data set without splits has."""
@@ -218,14 +219,17 @@ def _fault(draft: Draft, keys: set[str]) -> str:
 
 def _completed(draft: Draft, name: str, split: str, index: int) -> Task:
     images = tuple(picture.open() for picture in draft.pictures)
-    # A size needs the pixels: so a damaged image is found here, where its row can be named.
-    sizes = [image.size for image in images]
-    size = sizes[0]
+    # All pixels are looked at: so a damaged image is found here, where its row can be named.
+    for image in images:
+        _ = image.pixels.shape
+    size, place = images[0].size, images[0].place
     structures = {each: region.read(size) for each, region in draft.regions.items()}
     boxes = tuple(intersect(box, (0.0, 0.0, *size)) for box in draft.boxes)
     if not all(map(area, boxes)):
         raise InputError(f"a box lies outside the image; expected boxes within {size[0]}x{size[1]} pixels")
     mask = structures.get(draft.target, Mask.empty(size)) if draft.kind is Kind.SEGMENTATION else None
+    cut = place.cut if place else None
+    solids = {each: region.solid() for each, region in draft.regions.items() if cut and isinstance(region, Deep)}
     evidence = boxes or ((mask.box,) if mask is not None and mask.box else ())
     return Task(
         f"{name}/{draft.key}",
@@ -237,5 +241,13 @@ def _completed(draft: Draft, name: str, split: str, index: int) -> Task:
         split,
         index,
         {"source": name, **({"group": draft.group} if draft.group else {}), **draft.meta},
-        Truth(draft.answer, draft.accepted, mask, evidence, structures),
+        Truth(
+            draft.answer,
+            draft.accepted,
+            mask,
+            evidence,
+            structures,
+            plane=cut if isinstance(cut, Plane) else None,
+            solids={each: solid for each, solid in solids.items() if solid is not None},
+        ),
     )

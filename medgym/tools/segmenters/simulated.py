@@ -64,7 +64,7 @@ class Simulated:
         truth = prompt.truth
         if truth is None:
             raise ValueError("the simulated segmenter was asked without the truth")
-        known = dict(truth.structures) if prompt.view.image == truth.image else {}
+        known = dict(truth.on(prompt.view.sheet))
         meant = _named(prompt.text, known) if prompt.text else _marked(prompt, known)
         if meant is None:
             return nothing

@@ -13,6 +13,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from medgym.core.errors import InputError
 from medgym.core.task import truth_of
 from medgym.data.imports import bring_in
+from medgym.tasks.readers import file_of
 from medgym.tasks.volumes import plane_of, planes_of
 
 from .samples import labels, nifti, volume
@@ -68,7 +69,28 @@ def test_the_slice_is_that_where_a_structure_is_largest(tmp_path: Path) -> None:
     by_id = {task.id: task for task in tasks(tmp_path / "out")}
     mask = truth_of(by_id["case_1/liver"]).mask
     assert mask is not None
-    assert (mask.area, by_id["case_1/liver"].images[0].key[2]) == (64, 3)  # type: ignore[index]
+    assert (mask.area, file_of(by_id["case_1/liver"].images[0])[1]) == (64, 3)
+
+
+def test_a_structure_may_be_asked_for_in_all_slices(tmp_path: Path) -> None:
+    home = nifti(tmp_path / "source")
+    told = bring_in(home, tmp_path / "out", volumes=True)
+    assert told["structures"] == {"liver": 3, "liver tumor": 3}
+    # Records that ask for volumes stay so when they are brought in once more, beside others.
+    record = {"question_type": "segmentation", "question": "Segment the liver.", "image_path": "imagesTr/case_0.nii.gz",
+              "mask_path": "labelsTr/case_0.nii.gz", "label": 1, "scored": "volume"}  # fmt: skip
+    (home / "records.json").write_text(json.dumps([record, {**record, "scored": "slice"}]))
+    bring_in(home / "records.json", tmp_path / "again")
+    again = tasks(tmp_path / "again")
+    assert [task.in_voxels for task in again] == [True, False]
+    for task in (*tasks(tmp_path / "out"), again[0]):
+        solid = truth_of(task).solid
+        assert task.in_voxels
+        assert solid is not None
+        label = 2 if "tumor" in task.question else 1
+        assert np.array_equal(solid.voxels(), (labels() == label).T)
+    with pytest.raises(InputError, match="--volumes is for NIfTI volumes with labels, not for records"):
+        bring_in(home / "records.json", tmp_path / "never", volumes=True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from medgym.core.errors import InputError
 from medgym.data.imports import bring_in
+from medgym.tasks.readers import file_of
 
 from .samples import HEIGHT, ORIGIN, SPACING, WIDTH, circle, contour, item, noise, series, structures
 from .test_dicom import bits_of, shown
@@ -120,5 +121,5 @@ def test_two_series_in_one_place_are_not_guessed(tmp_path: Path) -> None:
     )
     bring_in(home, tmp_path / "out")
     (task,) = tasks(tmp_path / "out")
-    assert Path(str(task.images[0].key[1])).parent.name == "second"  # type: ignore[index]
+    assert Path(file_of(task.images[0])[0]).parent.name == "second"
     assert images
