@@ -28,7 +28,9 @@ UP = 2
 
 def image_name(pixels: Pixels) -> str:
     """Return the name of a picture, ``(H, W, 3) uint8``, by what it shows."""
-    return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
+    hashed = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    hashed.update(np.ascontiguousarray(pixels).data)
+    return hashed.hexdigest()
 
 
 def keep_image(pixels: Pixels, folder: Path, name: str = "") -> str:

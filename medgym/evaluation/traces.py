@@ -48,7 +48,7 @@ def episode_line(trajectory: Trajectory, reward: Reward, recipe: Recipe) -> Line
         "perceiving": sorted(trajectory.perceiving),
         "errors": errors(graded),
         "turns": [_turn(turn) for turn in trajectory.turns],
-        "views": [_view(view) for view in trajectory.views],
+        "views": [_view(view, name) for view, name in zip(trajectory.views, _names(trajectory.views), strict=True)],
     }
 
 
@@ -218,10 +218,17 @@ def _result(result: ToolResult | ToolError) -> Line:
     return {"text": result.text, "view": result.view.index if result.view else None}
 
 
-def _view(view: View) -> Line:
+def _names(views: Sequence[View]) -> list[str]:
+    """Name the picture of each view; that of views which differ by their masks alone is hashed once."""
+    plain = [view.plain for view in views]
+    names = {id(pixels): image_name(pixels) for pixels in {id(each): each for each in plain}.values()}
+    return [names[id(pixels)] for pixels in plain]
+
+
+def _view(view: View, name: str) -> Line:
     return {
         "index": view.index,
-        "image": image_name(view.plain),
+        "image": name,
         "of": view.image,
         "mask": view.mask.to_json() if view.mask else None,
         "drawn": view.drawn,

@@ -5,7 +5,7 @@ a text without any known word finds nothing.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,9 @@ Wish = Mapping[str, tuple[float, float]]
 
 LONGEST = 208
 """The longer side of the copy that is searched, in pixels."""
+
+NEAR = 17
+"""The side of the square, in pixels of the copy, that local contrast is against."""
 
 LEAST = 0.75
 """A region that fits less well than this is not what was meant."""
@@ -100,7 +103,8 @@ LOOKS = (
 )
 """How a wish is told: feature, the word below a value, that value, the word above it."""
 
-TELLING = {"level", "contrast", "strength", "red", "yellow", "purple", "stain"}
+HUES = {"red", "yellow", "purple"}
+TELLING = {"level", "contrast", "strength", "stain", *HUES}
 """Without any of these features a wish is only for a place, a size or a shape, and nothing is told by it."""
 
 MIRRORED = {"kidney", "lung", "adrenal", "ovary", "breast", "lobe"}
@@ -215,7 +219,7 @@ def _cuts(
         for level in np.percentile(red[body], (8, 14, 20, 27, 34)):
             yield body & (red < level), 2
         return
-    shares = np.percentile(soft[body], (7, 30, 55, 80, 95))
+    shares = np.percentile(soft[body], (10, 35, 65, 90))
     levels = np.sort([*shares, *(low + (high - low) * np.array((0.25, 0.6)))])
     for level in levels:
         yield body & (soft > level), 1
@@ -224,14 +228,12 @@ def _cuts(
     for low, high in zip(levels, levels[2:], strict=False):
         yield body & (even > low) & (even < high), 2
     weight = body.astype(np.float32)
-    for reach in (6.0, 15.0):
-        around = ndimage.gaussian_filter(soft * weight, reach, truncate=2)
-        around /= np.maximum(ndimage.gaussian_filter(weight, reach, truncate=2), 1e-3)
-        local = soft - around
-        scale = 1.5 * float(np.median(np.abs(local[body]))) + 1
-        for times in (0.7, 1.5):
-            yield body & (local > times * scale), 1
-            yield body & (local < -times * scale), 1
+    around = ndimage.uniform_filter(soft * weight, NEAR) / np.maximum(ndimage.uniform_filter(weight, NEAR), 1e-3)
+    local = soft - around
+    scale = 1.5 * float(np.median(np.abs(local[body]))) + 1
+    for times in (0.7, 1.5):
+        yield body & (local > times * scale), 1
+        yield body & (local < -times * scale), 1
 
 
 def _body(soft: Field) -> Bits:
@@ -281,17 +283,13 @@ def _spanned(values: Field, body: Bits) -> Field:
 
 
 class _Regions(NamedTuple):
-    """The regions of a cut: an image of labels from 1, and by label how large, how sound, and which are left."""
+    """The regions of a cut: an image of labels from 1, and by label size, soundness, which are left, what is known."""
 
     labels: NDArray[np.intp]
     areas: NDArray[np.int64]
     sound: Bits
     left: Bits
-
-    def mean(self, own: NDArray[np.intp]) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-        """Return what takes the mean over each region of the values of pixels whose labels are `own`."""
-        area, count = np.maximum(self.areas, 1), len(self.areas)
-        return lambda values: np.asarray(np.bincount(own, values, minlength=count) / area)
+    known: dict[str, NDArray[np.float64]]
 
 
 Measured = Iterator[tuple[str, NDArray[np.float64]]]
@@ -302,15 +300,20 @@ class _Describer:
 
     def __init__(self, colour: Field, soft: Field, body: Bits, wish: Wish) -> None:
         self.soft, self.area, self.wish = soft, float(body.sum()), wish
-        self.rim = np.flatnonzero(body & ~eroded(body, 2))
         rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
         self.frame = columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
         self.spread = float(soft[body].std()) + 1
-        tint = (colour - colour.mean(2, keepdims=True)) / 25
-        tint -= tint[body].mean(0)
-        means = {"red": tint[..., 0], "yellow": -tint[..., 2], "purple": -tint[..., 1]}
-        means |= {"level": _spanned(soft, body), "stain": 1 - _spanned(colour[..., 0], body)}
-        self.means = {name: values.ravel() for name, values in means.items() if name in wish}
+        self.rim = np.flatnonzero(body & ~eroded(body, 2)) if "edge" in wish else np.zeros(0, np.intp)
+        self.means: dict[str, Field] = {}
+        if "level" in wish:
+            self.means["level"] = _spanned(soft, body).ravel()
+        if "stain" in wish:
+            self.means["stain"] = 1 - _spanned(colour[..., 0], body).ravel()
+        if HUES & wish.keys():
+            tint = (colour - colour.mean(2, keepdims=True)) / 25
+            tint -= tint[body].mean(0)
+            hues = {"red": tint[..., 0], "yellow": -tint[..., 2], "purple": -tint[..., 1]}
+            self.means |= {name: values.ravel() for name, values in hues.items() if name in wish}
 
     def __call__(self, bits: Bits, clean: int, least: float) -> list[Found]:
         """Return the regions that fit at least so well.
@@ -322,19 +325,18 @@ class _Describer:
         areas = np.bincount(labels.ravel(), minlength=count + 1)
         sound = (areas >= 8) & (areas < 0.9 * self.area)
         sound[0] = False
-        off, strength = np.where(sound, 0.0, np.inf), np.zeros(count + 1)
+        off, known = np.where(sound, 0.0, np.inf), dict[str, NDArray[np.float64]]()
         most = -np.log2(least) * len(self.wish) + 1e-9
         for measure in (self._size, self._inside, self._edge, self._around):
             left = off <= most
             if not left.any():
                 return []
-            for name, values in measure(_Regions(labels, areas, sound, left)):
+            for name, values in measure(_Regions(labels, areas, sound, left, known)):
+                known[name] = values
                 if name in self.wish:
                     value, width = self.wish[name]
                     off += ((values - value) / width) ** 2
-                if name == "strength":
-                    strength = values
-        fits = 0.5 ** (off / len(self.wish))
+        fits, strength = 0.5 ** (off / len(self.wish)), known["strength"]
         return [Found(fits[i], strength[i], labels, int(i)) for i in np.flatnonzero(fits >= least)]
 
     def _size(self, region: _Regions) -> Measured:
@@ -342,8 +344,12 @@ class _Describer:
 
     def _inside(self, region: _Regions) -> Measured:
         at = np.flatnonzero(region.left[region.labels])
-        own = region.labels.ravel()[at]
-        mean = region.mean(own)
+        own, area = region.labels.ravel()[at], np.maximum(region.areas, 1)
+
+        def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+            return np.asarray(np.bincount(own, values, minlength=len(area)) / area)
+
+        yield "grey", mean(self.soft.ravel()[at])
         rows, columns = np.divmod(at, region.labels.shape[1])
         x, y = mean(columns), mean(rows)
         left, top, width, height = self.frame
@@ -358,13 +364,14 @@ class _Describer:
             yield "round", np.minimum(region.areas / (4 * np.pi * spread), 1.0)
 
     def _edge(self, region: _Regions) -> Measured:
+        if "edge" not in self.wish:
+            return
         rim = np.bincount(region.labels.ravel()[self.rim], minlength=len(region.areas))
         yield "edge", rim / np.sqrt(np.maximum(region.areas, 1))
 
     def _around(self, region: _Regions) -> Measured:
         """Compare with the ring beside a region, on every other pixel; what another region covers is not beside it."""
-        at = np.flatnonzero(region.left[region.labels])
-        grey = region.mean(region.labels.ravel()[at])(self.soft.ravel()[at])
+        grey = region.known["grey"]
         half = (region.sound * np.arange(len(region.areas), dtype=np.int32))[region.labels[::2, ::2]]
         soft = self.soft[::2, ::2].ravel()
         wide = ndimage.maximum_filter(half, 5)
