@@ -109,8 +109,8 @@ def _show_check(found: dict[str, Any]) -> None:
         kinds, modalities, left_out = (_counts(about[name]) for name in ("kinds", "modalities", "left_out"))
         whose = about["patients"] or about["groups"]
         table.add_row(split, *map(str, (about["made"], about["images"])), kinds, modalities, str(whose or ""), left_out)
-    for split, why in found["absent"].items():
-        table.add_row(split, "–", "", "", "", "", escape(why.splitlines()[0]))
+    for split in found["absent"]:
+        table.add_row(split, "none", "", "", "", "", "")
     console.print(table)
     if found["faults"]:
         faults = Table("", "what", "n", Column("about", overflow="fold"), "tasks", show_edge=False)
@@ -123,7 +123,7 @@ def _show_check(found: dict[str, Any]) -> None:
     console.print()
     errors = sum(fault["error"] for fault in found["faults"])
     said = f"{errors} kinds of error" if errors else "Nothing is wrong"
-    console.print(f"{said}; {len(found['faults']) - errors} warnings", highlight=False)
+    console.print(f"{said}; warnings: {len(found['faults']) - errors}", highlight=False)
 
 
 def _counts(counts: dict[str, int]) -> str:
