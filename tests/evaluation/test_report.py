@@ -174,6 +174,31 @@ def test_an_episode_is_shown_with_its_steps_masks_and_reasons(tmp_path: Path):
 
 
 @needs_browser
+@pytest.mark.parametrize(("version", "drawn", "filled"), [(3, "fill", True), (3, "contour", False), (2, "fill", False)])
+def test_a_plain_picture_gets_its_mask_as_the_policy_saw_it(tmp_path: Path, version: int, drawn: str, filled: bool):
+    turned = view(2, size=[120, 160], to_original=list(TURNED), mask=FOUND.to_json(), drawn=drawn)
+    page = written(tmp_path, [record(version=version, views=[view(1), turned])])
+    script = """
+    const canvas = all("#turn-1 canvas")[1];
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const red = [];
+    for (let i = 0; i < data.length; i += 4)
+      if (data[i] > 220 && data[i + 1] < 60 && data[i + 3] > 95 && data[i + 3] < 110)
+        red.push([(i / 4) % width, Math.floor(i / 4 / width)]);
+    found.scale = canvas.width / 120;
+    found.red = red.length;
+    found.middle = red.length ? [0, 1].map((k) => red.reduce((sum, place) => sum + place[k], 0) / red.length) : null;
+    """
+    found = driven(page, script, "#index=0&turn=1")
+    assert (found["red"] > 0) == filled
+    if filled:
+        seen = FOUND.seen(TURNED, (120, 160))
+        middle = [found["scale"] * (each.mean() + 0.5) for each in np.nonzero(seen)[::-1]]
+        assert np.abs(np.array(found["middle"]) - middle).max() < 2
+        assert found["red"] > 0.7 * found["scale"] ** 2 * seen.sum()
+
+
+@needs_browser
 def test_the_list_is_filtered_and_stepped_by_keys(tmp_path: Path):
     lines = [record(i, correct=i % 2 == 0, errors=["missed"] if i % 5 == 0 else []) for i in range(400)]
     lines[7] |= {"failed": "no answer from the endpoint", "kind": "choice", "options": ["a", "b"], "iou": None}

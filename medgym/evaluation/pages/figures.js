@@ -31,9 +31,9 @@ function draw(canvas, spec) {
     pen.beginPath();
     pen.rect(left * scale, 0, view.size[0] * panel * scale, view.size[1] * panel * scale);
     pen.clip();
+    if (layers.prediction && spec.plain && view === spec.view && view.mask) drawn(pen, view, map.multiply(toView(view)), dots);
     drawTruth(pen, spec.truth, view, map.multiply(toView(view)), dots);
     const mask = spec.view === view ? spec.predicted : view.mask;
-    if (layers.prediction && spec.plain && view === spec.view && view.mask) drawn(pen, view, map.multiply(toView(view)), dots);
     if (layers.prediction && mask) stroke(pen, outlineOf(mask), map.multiply(toView(view)), "--predicted", 1.6 * dots);
     pen.restore();
   }
@@ -42,13 +42,14 @@ function draw(canvas, spec) {
 
 /** Show the mask that a view carries as the policy saw it: filled where a tool had just found it, else outlined. */
 function drawn(pen, view, map, dots) {
-  const mapped = new Path2D();
-  mapped.addPath(outlineOf(view.mask), map);
+  const [edge, inside] = [new Path2D(), new Path2D()];
+  edge.addPath(outlineOf(view.mask), map);
+  inside.addPath(insideOf(view.mask), map);
   pen.fillStyle = "rgb(230 40 40 / 40%)";
   pen.strokeStyle = "rgb(255 230 0)";
   pen.lineWidth = dots;
-  if (view.drawn === "fill") pen.fill(mapped, "evenodd");
-  pen.stroke(mapped);
+  if (view.drawn === "fill") pen.fill(inside);
+  pen.stroke(edge);
 }
 
 /** What is true on what a view shows: mask and boxes lie on one image, and of a volume on one plane or on axial ones. */

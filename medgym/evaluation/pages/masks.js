@@ -75,6 +75,15 @@ function outlineOf(mask) {
   return path;
 }
 
+/** A mask's pixels as a path to fill, in the pixels of the original image. */
+function insideOf(mask) {
+  const path = new Path2D();
+  columnsOf(mask).forEach((ends, x) => {
+    for (let i = 0; i < ends.length; i += 2) path.rect(x, ends[i], 1, ends[i + 1] - ends[i]);
+  });
+  return path;
+}
+
 /** The path of boxes, of any map's pixels. */
 function pathOf(boxes) {
   const path = new Path2D();
