@@ -71,8 +71,8 @@ def test_the_report_shows_each_slice_with_what_is_true_on_it(tmp_path: Path) -> 
     for index, (trajectory, reward) in enumerate(
         rollouts(of, load_agent("oracle").make(0), [("test", 0), ("test", 1)])
     ):
-        keep_images(trajectory, run / "images")
         lines.append({**episode_line(trajectory, reward, of.recipe), "index": index})
+        keep_images(lines[-1], trajectory, run / "images")
         truths[index] = truth_line(trajectory.task)
     write_report(run, lines, {}, truths=truths)
     script = """
