@@ -16,9 +16,8 @@ from PIL import Image as Pillow
 
 from ..core.image import Pixels
 
-SIDES = (512, 448, 384, 320, 256, 192, 160)
-"""What the longest side of a picture in a page may be, in pixels."""
-QUALITY = 70
+SIZES = ((512, 70), (512, 50), (448, 50), (384, 50), (320, 50), (256, 50), (192, 50), (160, 50))
+"""What the longest side of a picture in a page may be, in pixels, and its quality as JPEG: the best that fits."""
 BUDGET = 60_000_000
 """So many bytes may all pictures of a page take, before base64 makes them a third larger."""
 SAMPLE = 24
@@ -68,14 +67,14 @@ def _png(pixels: Pixels) -> bytes:
 def embedded(paths: Iterable[Path], budget: int = BUDGET) -> Iterator[tuple[str, str]]:
     """Yield the name of each picture that could be read and its element, in order, until the budget is spent.
 
-    Their side is chosen from a sample so that it should suffice for all.
+    Their size is chosen from a sample so that it should suffice for all.
     """
     known = [path for path in dict.fromkeys(paths) if path.exists()]
-    side = _side(known, budget)
+    side, quality = _size(known, budget)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(known), 256):
             some = known[start : start + 256]
-            for path, code in zip(some, pool.map(lambda path: _small(path, side), some), strict=True):
+            for path, code in zip(some, pool.map(lambda path: _small(path, side, quality), some), strict=True):
                 budget -= len(code)
                 if budget < 0:
                     return
@@ -83,23 +82,23 @@ def embedded(paths: Iterable[Path], budget: int = BUDGET) -> Iterator[tuple[str,
                     yield path.stem, _element(path.stem, code)
 
 
-def _side(paths: list[Path], budget: int) -> int:
-    """Return the largest side at which a sample says that all pictures fit."""
+def _size(paths: list[Path], budget: int) -> tuple[int, int]:
+    """Return the best size at which a sample says that all pictures fit."""
     sample = paths[:: max(1, len(paths) // SAMPLE)]
-    for side in SIDES:
-        if sum(len(_small(path, side)) for path in sample) * len(paths) <= 0.95 * budget * len(sample):
-            return side
-    return SIDES[-1]
+    for side, quality in SIZES:
+        if sum(len(_small(path, side, quality)) for path in sample) * len(paths) <= 0.95 * budget * len(sample):
+            return side, quality
+    return SIZES[-1]
 
 
-def _small(path: Path, side: int) -> bytes:
+def _small(path: Path, side: int, quality: int) -> bytes:
     """Return a picture as JPEG, which is written in a seventh of WebP's time, or nothing where the file is damaged."""
     data = io.BytesIO()
     try:
         with Pillow.open(path) as picture:
-            small = picture.convert("RGB")
+            small = picture if picture.mode == "L" else picture.convert("RGB")
             small.thumbnail((side, side))
-            small.save(data, "JPEG", quality=QUALITY)
+            small.save(data, "JPEG", quality=quality)
     except (OSError, SyntaxError, ValueError):
         return b""
     return data.getvalue()

@@ -48,8 +48,8 @@ class Prompt:
 
     @property
     def key(self) -> Hashable:
-        """What makes two prompts to a segmenter without truth the same."""
-        return self.source.digest, self.region, self.box, self.points, self.labels, self.text
+        """What makes two prompts to a segmenter without truth the same, within this process."""
+        return self.source.key, self.region, self.box, self.points, self.labels, self.text
 
     def chances(self, seed: int) -> np.random.Generator:
         """Return what seeded errors are drawn from: the same for the same request, to a pixel, however it is shown."""

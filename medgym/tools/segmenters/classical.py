@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
@@ -22,7 +21,9 @@ from ...core.geometry import Affine, fit, grow, snap
 from ...core.image import Pixels
 from ...core.mask import Bits
 from ..segmenter import Prompt, Segmentation
-from .described import described, eroded, opened, understood
+from .bitmaps import enlarged, eroded, opened, small, without_holes
+from .described import described
+from .wishes import understood
 
 Field = NDArray[np.float32]
 Region = tuple[int, int, int, int]
@@ -137,21 +138,6 @@ def _obey(bits: Bits, box: Region, clicks: Clicks) -> None:
         column, row = min(int(x), bits.shape[1] - 1), min(int(y), bits.shape[0] - 1)
         if x1 <= column < x2 and y1 <= row < y2:
             bits[row, column] = on
-
-
-def small(pixels: Pixels, size: tuple[int, int]) -> Field:
-    """Return ``(h, w, C) float32`` values of a crop, re-sampled to `size` (width, height)."""
-    picture = Pillow.fromarray(np.ascontiguousarray(pixels))
-    values = np.asarray(picture.resize(size, Pillow.Resampling.BOX), np.float32)
-    return values if values.ndim == 3 else values[..., None]
-
-
-def enlarged(found: Bits, size: tuple[int, int]) -> Bits:
-    """Return the bits at `size` (width, height), with a smooth border."""
-    if found.shape == (size[1], size[0]):
-        return found
-    soft = Pillow.fromarray(ndimage.gaussian_filter(found.astype(np.float32), 0.7))
-    return np.asarray(soft.resize(size, Pillow.Resampling.BILINEAR)) > 0.5
 
 
 def smooth(values: Field, sigma: float) -> Field:
@@ -290,7 +276,7 @@ def _meant(found: Bits, inner: Region, marks: Clicks) -> Bits:
         kept = np.isin(labels, list(hit))
     else:
         kept = labels == 1 + int(np.argmax(np.bincount(labels.ravel(), _central(inner, labels.shape))[1:]))
-    return np.asarray(ndimage.binary_fill_holes(kept), bool)
+    return without_holes(kept)
 
 
 def _central(inner: Region, shape: tuple[int, ...]) -> NDArray[np.float32]:

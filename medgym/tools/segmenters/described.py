@@ -1,25 +1,20 @@
-"""Words to a region: each known word asks for features, and of many candidate regions the best fit is taken.
+"""A region by what is wished of it: of many candidate regions, cut at levels of the image, the best fit is taken."""
 
-There is no language model and no anatomy beyond the tables below. A word that is not in them means nothing, and
-a text without any known word finds nothing.
-"""
-
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from scipy import ndimage
 
 from ...core.geometry import fit
 from ...core.image import Pixels
 from ...core.mask import Bits
+from .bitmaps import Field, enlarged, eroded, opened, small, without_holes
+from .wishes import HUES, TELLING, Request, Wish
 
-Field = NDArray[np.float32]
-Wish = Mapping[str, tuple[float, float]]
-"""What a word asks for: by feature, the value wanted and how far off is still half right."""
+Numbers = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 LONGEST = 208
 """The longer side of the copy that is searched, in pixels."""
@@ -27,146 +22,65 @@ LONGEST = 208
 NEAR = 17
 """The side of the square, in pixels of the copy, that local contrast is against."""
 
+AROUND = 5
+"""So many pixels of the copy are kept around what is imaged: the ring beside a region reaches so far."""
+
 LEAST = 0.75
 """A region that fits less well than this is not what was meant."""
 
 ALIKE = 0.8
 """Where all are asked for, those are meant that fit and stand out at least this much as well as the best."""
 
-_BRIGHT: Wish = {"contrast": (1.0, 0.5), "level": (0.9, 0.4)}
-_DARK: Wish = {"contrast": (-1.0, 0.5), "level": (0.15, 0.6)}
-_LESION: Wish = {"size": (-2.0, 0.7), "round": (0.9, 0.3), "calm": (0.8, 0.4), "strength": (1.0, 0.6)}
-_ORGAN: Wish = {"level": (0.65, 0.25), "round": (0.8, 0.4), "strength": (1.0, 0.5)}
-_CELL: Wish = {"stain": (0.8, 0.4), "round": (0.9, 0.3), "size": (-2.1, 0.6), "contrast": (-1.0, 0.5)}
 
-QUALITIES: Mapping[str, Wish] = {
-    "bright white hyperdense hyperintense hyperechoic echogenic enhancing dense opacity": _BRIGHT,
-    "dark black hypodense hypointense hypoechoic anechoic": _DARK,
-    "red": {"red": (1.0, 0.6)},
-    "yellow": {"yellow": (1.0, 0.6)},
-    "purple violet blue": {"purple": (1.0, 0.6)},
-    "small tiny little": {"size": (-2.7, 0.6)},
-    "large big huge": {"size": (-0.9, 0.5)},
-    "left": {"x": (0.25, 0.2)},
-    "right": {"x": (0.75, 0.2)},
-    "upper top superior": {"y": (0.25, 0.2)},
-    "lower bottom inferior": {"y": (0.75, 0.2)},
-    "central center centre middle": {"x": (0.5, 0.2), "y": (0.5, 0.2)},
-    "round circular oval": {"round": (1.0, 0.25)},
-    "irregular elongated": {"round": (0.4, 0.25)},
-}
-"""Adjectives: what they ask for goes before what a noun does."""
+class Regions(NamedTuple):
+    """The connected regions of a bitmap, and its runs of pixels beside each other, row by row.
 
-NOUNS: Mapping[str, Wish] = {
-    "lesion tumor tumour mass metastasis cancer carcinoma abnormality": _LESION,
-    "nodule polyp": {**_LESION, "size": (-2.4, 0.6)},
-    "cyst fluid effusion gas air bubble": {**_LESION, **_DARK},
-    "calcification exudate stone contrast": {**_BRIGHT, "size": (-2.5, 0.7)},
-    "edema oedema enhancement": {**_BRIGHT, "size": (-1.3, 0.6)},
-    "blood hemorrhage haemorrhage microaneurysm": {
-        "red": (1.0, 0.6),
-        "contrast": (-0.8, 0.5),
-        "size": (-2.5, 0.7),
-    },
-    "vessel artery vein": {
-        "red": (0.8, 0.6),
-        "round": (0.2, 0.3),
-        "contrast": (-0.8, 0.5),
-        "size": (-1.0, 0.7),
-    },
-    "disc disk": {**_BRIGHT, "size": (-1.6, 0.4), "round": (0.95, 0.25)},
-    "cup": {**_BRIGHT, "size": (-2.1, 0.4), "round": (0.95, 0.25), "level": (1.0, 0.2)},
-    "liver": {**_ORGAN, "x": (0.27, 0.12), "y": (0.47, 0.2), "size": (-0.8, 0.25)},
-    "spleen": {**_ORGAN, "x": (0.83, 0.1), "y": (0.6, 0.2), "size": (-1.5, 0.3)},
-    "kidney": {**_ORGAN, "apart": (0.2, 0.07), "y": (0.65, 0.12), "size": (-1.6, 0.25)},
-    "lung": {**_DARK, "apart": (0.22, 0.12), "y": (0.5, 0.2), "size": (-0.9, 0.35), "edge": (0.0, 0.2)},
-    "vertebra spine": {**_BRIGHT, "x": (0.5, 0.1), "y": (0.75, 0.2), "size": (-1.6, 0.4)},
-    "bone rib": {**_BRIGHT, "level": (1.0, 0.25), "size": (-1.8, 0.6)},
-    "nucleus cell": _CELL,
-    "lymphocyte": {**_CELL, "size": (-2.3, 0.4)},
-}
-"""What is asked for: of several nouns the last; the others only say where it lies."""
+    What is measured of regions is summed over runs, of which there are far fewer than pixels.
 
-KINDS: Mapping[str, Wish] = {
-    "inflammatory": {"size": (-2.3, 0.3), "level": (0.0, 0.2), "stain": (1.0, 0.3), "round": (1.0, 0.2)},
-    "neoplastic": {"size": (-1.9, 0.35)},
-}
-"""Kinds of cell, which go before what "cell" asks for."""
+    Attributes:
+        labels: the bitmap, with the number of its region in each pixel; 0 elsewhere.
+        starts: where each run starts in the flat bitmap.
+        ends: where it ends, excluded.
+        own: the number of the region it belongs to.
+        areas: by number, the pixels of each region.
+    """
 
-LOOKS = (
-    ("size", "small", -2.2, ""),
-    ("contrast", "dark", 0.0, "bright"),
-    ("round", "", 0.85, "round"),
-    ("red", "", 0.5, "red"),
-    ("yellow", "", 0.5, "yellow"),
-    ("purple", "", 0.5, "purple"),
-)
-"""How a wish is told: feature, the word below a value, that value, the word above it."""
+    labels: NDArray[np.int32]
+    starts: Places
+    ends: Places
+    own: NDArray[np.int32]
+    areas: Numbers
 
-HUES = {"red", "yellow", "purple"}
-TELLING = {"level", "contrast", "strength", "stain", *HUES}
-"""Without any of these features a wish is only for a place, a size or a shape, and nothing is told by it."""
+    @classmethod
+    def of(cls, bits: Bits) -> "Regions":
+        """Connect pixels that share a side."""
+        height, width = bits.shape
+        labels, count = ndimage.label(bits.view(np.uint8), output=np.int32)
+        apart = np.zeros(height * (width + 1) + 1, bool)  # a column more, or runs would go on in the next row
+        apart[1:].reshape(height, width + 1)[:, :-1] = bits
+        turns = np.flatnonzero(apart[1:] != apart[:-1])
+        turns -= turns // (width + 1)
+        starts, ends = turns[::2], turns[1::2]
+        own = labels.ravel()[starts]
+        return cls(labels, starts, ends, own, np.bincount(own, ends - starts, count + 1).astype(float))
 
-MIRRORED = {"kidney", "lung", "adrenal", "ovary", "breast", "lobe"}
-"""Words with which left and right are the patient's, who faces the viewer: right is at the image's left."""
-
-PLURALS = {"nuclei": "nucleus", "vertebrae": "vertebra", "metastases": "metastasis", "calculi": "stone"}
-
-
-def _table(rows: Mapping[str, Wish]) -> dict[str, Wish]:
-    return {word: wish for words, wish in rows.items() for word in words.split()}
-
-
-_QUALITIES, _NOUNS = _table({**QUALITIES, **KINDS}), _table(NOUNS)
-KNOWN = {*_QUALITIES, *_NOUNS, *MIRRORED}
-
-
-class Request(NamedTuple):
-    """What a text asks for: the wish of its known words, and whether for all that fit."""
-
-    wish: Wish
-    every: bool
-
-    @property
-    def looks(self) -> str:
-        """The wish in plain words with a space behind them, such as ``dark, round``; may be empty."""
-        asked = [(self.wish[row[0]][0], row) for row in LOOKS if row[0] in self.wish]
-        words = [low if value < limit else high for value, (_, low, limit, high) in asked]
-        return ", ".join(filter(None, words)) + " " * any(words)
+    def summed(self, of_runs: Numbers) -> Numbers:
+        """Sum over each region what is known of its runs."""
+        return np.asarray(np.bincount(self.own, of_runs, len(self.areas)))
 
 
 class Found(NamedTuple):
-    """A region that fits: how well, how much it stands out, and its label in an image of labels."""
+    """A region that fits: how well, how much it stands out, and its number among the regions of its cut."""
 
     fit: float
     strength: float
-    labels: NDArray[np.intp]
-    label: int
+    regions: Regions
+    number: int
 
-
-def understood(text: str) -> Request:
-    """Read a text: the last known noun before "in" or "of" is the thing, other nouns say where it lies."""
-    words, every = [], False
-    head = ""
-    for clause in re.split(r"\b(?:in|of|within|inside|on|at|near|from)\b", text.lower()):
-        found = []
-        for word in re.findall(r"[a-z]+", clause):
-            one = PLURALS.get(word, word if word in KNOWN else word.removesuffix("s"))
-            if one in KNOWN:
-                found.append(one)
-                every |= one != word and not head
-        head = head or next((word for word in reversed(found) if word in _NOUNS), "")
-        words += found
-    wish: dict[str, tuple[float, float]] = {}
-    for word in words:
-        if word in _NOUNS and word != head:
-            wish |= {feature: _NOUNS[word][feature] for feature in ("x", "y", "apart") if feature in _NOUNS[word]}
-    wish |= _NOUNS.get(head, {})
-    for word in words:
-        wish |= _QUALITIES.get(word, {})
-    if {"left", "right"} & set(words) and MIRRORED & set(words):
-        wish["x"] = (1 - wish["x"][0], wish["x"][1])
-    return Request(wish, every)
+    @property
+    def bits(self) -> Bits:
+        """Its pixels in the copy that was searched."""
+        return np.asarray(self.regions.labels == self.number)
 
 
 def described(pixels: Pixels, request: Request) -> Bits:
@@ -175,27 +89,25 @@ def described(pixels: Pixels, request: Request) -> Bits:
     nothing = np.zeros((height, width), bool)
     if not TELLING & set(request.wish) or min(height, width) < 8:
         return nothing
-    size = fit((width, height), LONGEST)
-    picture = Pillow.fromarray(np.ascontiguousarray(pixels)).resize(size, Pillow.Resampling.BOX)
-    colour = np.asarray(picture.convert("RGB"), np.float32)
-    ranked = _ranked(colour, request)
+    colour = small(pixels, fit((width, height), LONGEST))
+    soft = np.asarray(ndimage.gaussian_filter(_grey(colour), 1.4, truncate=3), np.float32)
+    body = _body(soft)
+    rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
+    there = np.s_[max(0, rows[0] - AROUND) : rows[-1] + AROUND, max(0, columns[0] - AROUND) : columns[-1] + AROUND]
+    ranked = _ranked(colour[there], np.ascontiguousarray(soft[there]), np.ascontiguousarray(body[there]), request)
     if not ranked:
         return nothing
-    best = ranked[0]
-    found = np.zeros(colour.shape[:2], bool)
+    found = np.zeros(body.shape, bool)
     for region in ranked if request.every else ranked[:1]:
-        part = region.labels == region.label
-        if region.strength >= ALIKE * best.strength and not (part & found).any():
-            found |= part
-    soft = Pillow.fromarray(ndimage.gaussian_filter(ndimage.binary_fill_holes(found).astype(np.float32), 0.7))
-    return np.asarray(soft.resize((width, height), Pillow.Resampling.BILINEAR)) > 0.5
+        bits = region.bits
+        if region.strength >= ALIKE * ranked[0].strength and not (bits & found[there]).any():
+            found[there] |= bits
+    return enlarged(without_holes(found), (width, height))
 
 
-def _ranked(colour: Field, request: Request) -> list[Found]:
+def _ranked(colour: Field, soft: Field, body: Bits, request: Request) -> list[Found]:
     """Return the regions that fit, the best first; where one is asked for, that one, else all about as good."""
-    soft = np.asarray(ndimage.gaussian_filter(colour.mean(2), 1.4, truncate=3), np.float32)
-    body = _body(soft)
-    low, high = np.percentile(soft[body], (2, 98))
+    low, high = np.percentile(soft[body][::4], (2, 98))
     if high - low < 4:  # what stands out may be smaller than these shares
         low, high = soft[body].min(), soft[body].max()
     if high - low < 4:
@@ -219,7 +131,7 @@ def _cuts(
         for level in np.percentile(red[body], (8, 14, 20, 27, 34)):
             yield body & (red < level), 2
         return
-    shares = np.percentile(soft[body], (10, 35, 65, 90))
+    shares = np.percentile(soft[body][::4], (10, 35, 65, 90))
     levels = np.sort([*shares, *(low + (high - low) * np.array((0.25, 0.6)))])
     for level in levels:
         yield body & (soft > level), 1
@@ -230,7 +142,7 @@ def _cuts(
     weight = body.astype(np.float32)
     around = ndimage.uniform_filter(soft * weight, NEAR) / np.maximum(ndimage.uniform_filter(weight, NEAR), 1e-3)
     local = soft - around
-    scale = 1.5 * float(np.median(np.abs(local[body]))) + 1
+    scale = 1.5 * float(np.median(np.abs(local[body][::4]))) + 1
     for times in (0.7, 1.5):
         yield body & (local > times * scale), 1
         yield body & (local < -times * scale), 1
@@ -238,42 +150,14 @@ def _cuts(
 
 def _body(soft: Field) -> Bits:
     """Return what is imaged: the largest thing that is not black, without holes, or all."""
-    labels, count = ndimage.label(soft > 12)
-    if not count:
+    regions = Regions.of(soft > 12)
+    if not len(regions.own):
         return np.ones(soft.shape, bool)
-    body = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return np.asarray(ndimage.binary_fill_holes(body), bool)
+    return without_holes(regions.labels == np.argmax(regions.areas))
 
 
-def eroded(bits: Bits, times: int = 1) -> Bits:
-    """Take the outermost pixels off, also at the array's edge: a cross, quicker than ndimage's."""
-    for _ in range(times):
-        inner = bits.copy()
-        inner[[0, -1]] = inner[:, [0, -1]] = False
-        for one, other in _beside(inner, bits):
-            one &= other
-        bits = inner
-    return bits
-
-
-def _grown(bits: Bits, times: int) -> Bits:
-    """Add the pixels beside it: a cross."""
-    for _ in range(times):
-        outer = bits.copy()
-        for one, other in _beside(outer, bits):
-            one |= other
-        bits = outer
-    return bits
-
-
-def _beside(one: Bits, other: Bits) -> list[tuple[Bits, Bits]]:
-    """Pair each pixel of one with its neighbours in the other, a direction at a time."""
-    return [(one[1:], other[:-1]), (one[:-1], other[1:]), (one[:, 1:], other[:, :-1]), (one[:, :-1], other[:, 1:])]
-
-
-def opened(bits: Bits, times: int = 1) -> Bits:
-    """Take off what is thinner than about twice as many pixels as `times`."""
-    return _grown(eroded(bits, times), times)
+def _grey(colour: Field) -> Field:
+    return np.asarray(colour @ np.full(colour.shape[2], 1 / colour.shape[2], np.float32))
 
 
 def _spanned(values: Field, body: Bits) -> Field:
@@ -282,17 +166,7 @@ def _spanned(values: Field, body: Bits) -> Field:
     return np.asarray((values - low) / max(float(high - low), 1.0), np.float32)
 
 
-class _Regions(NamedTuple):
-    """The regions of a cut: an image of labels from 1, and by label size, soundness, which are left, what is known."""
-
-    labels: NDArray[np.intp]
-    areas: NDArray[np.int64]
-    sound: Bits
-    left: Bits
-    known: dict[str, NDArray[np.float64]]
-
-
-Measured = Iterator[tuple[str, NDArray[np.float64]]]
+Measured = Iterator[tuple[str, Numbers]]
 
 
 class _Describer:
@@ -303,17 +177,18 @@ class _Describer:
         rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
         self.frame = columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
         self.spread = float(soft[body].std()) + 1
-        self.rim = np.flatnonzero(body & ~eroded(body, 2)) if "edge" in wish else np.zeros(0, np.intp)
-        self.means: dict[str, Field] = {}
+        self.sums = {"grey": _running(soft)}
         if "level" in wish:
-            self.means["level"] = _spanned(soft, body).ravel()
+            self.sums["level"] = _running(_spanned(soft, body))
         if "stain" in wish:
-            self.means["stain"] = 1 - _spanned(colour[..., 0], body).ravel()
+            self.sums["stain"] = _running(1 - _spanned(colour[..., 0], body))
+        if "edge" in wish:
+            self.sums["edge"] = _running(body & ~eroded(body, 2))
         if HUES & wish.keys():
-            tint = (colour - colour.mean(2, keepdims=True)) / 25
+            tint = np.broadcast_to(colour - _grey(colour)[..., None], (*soft.shape, 3)) / 25
             tint -= tint[body].mean(0)
             hues = {"red": tint[..., 0], "yellow": -tint[..., 2], "purple": -tint[..., 1]}
-            self.means |= {name: values.ravel() for name, values in hues.items() if name in wish}
+            self.sums |= {name: _running(values) for name, values in hues.items() if name in wish}
 
     def __call__(self, bits: Bits, clean: int, least: float) -> list[Found]:
         """Return the regions that fit at least so well.
@@ -321,61 +196,52 @@ class _Describer:
         Each feature asked for is a bell around its value, and a region's fit is their geometric mean. What is cheap
         is measured first: a region that is already too far off is measured no more.
         """
-        labels, count = ndimage.label(opened(bits, clean).view(np.uint8), output=np.intp)
-        areas = np.bincount(labels.ravel(), minlength=count + 1)
-        sound = (areas >= 8) & (areas < 0.9 * self.area)
-        sound[0] = False
-        off, known = np.where(sound, 0.0, np.inf), dict[str, NDArray[np.float64]]()
+        regions = Regions.of(opened(bits, clean))
+        sound = (regions.areas >= 8) & (regions.areas < 0.9 * self.area)
+        off, known = np.where(sound, 0.0, np.inf), dict[str, Numbers]()
         most = -np.log2(least) * len(self.wish) + 1e-9
-        for measure in (self._size, self._inside, self._edge, self._around):
-            left = off <= most
-            if not left.any():
+        for measure in (self._inside, self._around):
+            if not (off <= most).any():
                 return []
-            for name, values in measure(_Regions(labels, areas, sound, left, known)):
+            for name, values in measure(regions, sound, known):
                 known[name] = values
                 if name in self.wish:
                     value, width = self.wish[name]
                     off += ((values - value) / width) ** 2
         fits, strength = 0.5 ** (off / len(self.wish)), known["strength"]
-        return [Found(fits[i], strength[i], labels, int(i)) for i in np.flatnonzero(fits >= least)]
+        return [Found(fits[i], strength[i], regions, int(i)) for i in np.flatnonzero(fits >= least)]
 
-    def _size(self, region: _Regions) -> Measured:
-        yield "size", np.log10(np.maximum(region.areas, 1) / self.area)
-
-    def _inside(self, region: _Regions) -> Measured:
-        at = np.flatnonzero(region.left[region.labels])
-        own, area = region.labels.ravel()[at], np.maximum(region.areas, 1)
-
-        def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-            return np.asarray(np.bincount(own, values, minlength=len(area)) / area)
-
-        yield "grey", mean(self.soft.ravel()[at])
-        rows, columns = np.divmod(at, region.labels.shape[1])
-        x, y = mean(columns), mean(rows)
+    def _inside(self, regions: Regions, sound: Bits, known: dict[str, Numbers]) -> Measured:
+        areas, lengths = np.maximum(regions.areas, 1), regions.ends - regions.starts
+        yield "size", np.log10(areas / self.area)
+        for name, sums in self.sums.items():
+            total = regions.summed(sums[regions.ends] - sums[regions.starts])
+            if name == "edge":
+                yield name, total / np.sqrt(areas)
+            else:
+                yield name, total / areas if name == "grey" else np.clip(total / areas, 0, 1)
+        rows, columns = np.divmod(regions.starts, regions.labels.shape[1])
+        middles = columns + (lengths - 1) / 2
+        x, y = regions.summed(middles * lengths) / areas, regions.summed(rows * lengths) / areas
         left, top, width, height = self.frame
         yield "x", (x - left) / width
         yield "apart", np.abs((x - left) / width - 0.5)
         yield "y", (y - top) / height
-        for name, values in self.means.items():
-            yield name, np.clip(mean(values[at]), 0, 1)
         if "round" in self.wish:
-            dx, dy = columns - x[own], rows - y[own]
-            spread = np.sqrt(np.maximum(mean(dx * dx) * mean(dy * dy) - mean(dx * dy) ** 2, 1e-6))
-            yield "round", np.minimum(region.areas / (4 * np.pi * spread), 1.0)
+            dx, dy = middles - x[regions.own], rows - y[regions.own]
+            xx = regions.summed((dx**2 + (lengths**2 - 1) / 12) * lengths)
+            yy, xy = regions.summed(dy**2 * lengths), regions.summed(dx * dy * lengths)
+            spread = np.sqrt(np.maximum((xx * yy - xy**2) / areas**2, 1e-6))
+            yield "round", np.minimum(areas / (4 * np.pi * spread), 1.0)
 
-    def _edge(self, region: _Regions) -> Measured:
-        if "edge" not in self.wish:
-            return
-        rim = np.bincount(region.labels.ravel()[self.rim], minlength=len(region.areas))
-        yield "edge", rim / np.sqrt(np.maximum(region.areas, 1))
-
-    def _around(self, region: _Regions) -> Measured:
+    def _around(self, regions: Regions, sound: Bits, known: dict[str, Numbers]) -> Measured:
         """Compare with the ring beside a region, on every other pixel; what another region covers is not beside it."""
-        grey = region.known["grey"]
-        half = (region.sound * np.arange(len(region.areas), dtype=np.int32))[region.labels[::2, ::2]]
+        grey = known["grey"]
+        half = np.where(sound, np.arange(len(grey), dtype=np.int32), 0)[regions.labels[::2, ::2]]
         soft = self.soft[::2, ::2].ravel()
-        wide = ndimage.maximum_filter(half, 5)
-        ring = np.flatnonzero((wide > 0) & (ndimage.maximum_filter(half, 3) == 0))
+        near = _largest(half)
+        wide = _largest(near)
+        ring = np.flatnonzero((wide > 0) & (near == 0))
         beside = wide.ravel()[ring]
         lot = np.maximum(np.bincount(beside, minlength=len(grey)), 1)
         around = np.bincount(beside, soft[ring], minlength=len(grey)) / lot
@@ -384,3 +250,19 @@ class _Describer:
         yield "contrast", contrast
         yield "strength", np.abs(contrast)
         yield "calm", np.exp(-np.sqrt(varied) / (0.3 * self.spread))
+
+
+def _running(values: NDArray[Any]) -> Numbers:
+    """Return sums from the first pixel on: the sum over a run is a difference of two."""
+    return np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+
+
+def _largest(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the largest number of the three by three around each, sooner than ndimage's filter does."""
+    tall = numbers.copy()
+    np.maximum(tall[1:], numbers[:-1], out=tall[1:])
+    np.maximum(tall[:-1], numbers[1:], out=tall[:-1])
+    wide = tall.copy()
+    np.maximum(wide[:, 1:], tall[:, :-1], out=wide[:, 1:])
+    np.maximum(wide[:, :-1], tall[:, 1:], out=wide[:, :-1])
+    return wide
