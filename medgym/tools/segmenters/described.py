@@ -1,11 +1,12 @@
 """A region by what is wished of it: of many candidate regions, cut at levels of the image, the best fit is taken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.measure import label
 
 from ...core.geometry import fit
 from ...core.image import Pixels
@@ -33,36 +34,44 @@ ALIKE = 0.8
 
 
 class Regions(NamedTuple):
-    """The connected regions of a bitmap, and its runs of pixels beside each other, row by row.
+    """The connected regions of bitmaps that do not overlap, and their runs of pixels beside each other, row by row.
 
     What is measured of regions is summed over runs, of which there are far fewer than pixels.
 
     Attributes:
-        labels: the bitmap, with the number of its region in each pixel; 0 elsewhere.
-        starts: where each run starts in the flat bitmap.
+        labels: the number of its region in each pixel; 0 elsewhere.
+        starts: where each run starts in the flat image.
         ends: where it ends, excluded.
         own: the number of the region it belongs to.
         areas: by number, the pixels of each region.
+        bitmap: by number, which bitmap it is of, from 1.
     """
 
-    labels: NDArray[np.int32]
+    labels: Places
     starts: Places
     ends: Places
-    own: NDArray[np.int32]
-    areas: Numbers
+    own: Places
+    areas: Places
+    bitmap: Places
 
     @classmethod
-    def of(cls, bits: Bits) -> "Regions":
-        """Connect pixels that share a side."""
-        height, width = bits.shape
-        labels, count = ndimage.label(bits.view(np.uint8), output=np.int32)
-        apart = np.zeros(height * (width + 1) + 1, bool)  # a column more, or runs would go on in the next row
-        apart[1:].reshape(height, width + 1)[:, :-1] = bits
+    def of(cls, *bitmaps: Bits) -> "Regions":
+        """Connect pixels of a bitmap that share a side: all bitmaps are labelled in one pass."""
+        height, width = bitmaps[0].shape
+        apart = np.zeros(height * (width + 1) + 1, np.uint8)  # a column more, or runs would go on in the next row
+        image = apart[1:].reshape(height, width + 1)[:, :-1]
+        for number, bits in enumerate(bitmaps, 1):
+            image += np.uint8(number) * bits
         turns = np.flatnonzero(apart[1:] != apart[:-1])
+        after, before = apart[1:][turns], apart[turns]
         turns -= turns // (width + 1)
-        starts, ends = turns[::2], turns[1::2]
+        starts, ends = turns[after > 0], turns[before > 0]
+        labels = label(image, connectivity=1)  # type: ignore[no-untyped-call]
         own = labels.ravel()[starts]
-        return cls(labels, starts, ends, own, np.bincount(own, ends - starts, count + 1).astype(float))
+        areas = np.bincount(own, ends - starts)
+        bitmap = np.zeros(len(areas), np.intp)
+        bitmap[own] = after[after > 0]
+        return cls(labels, starts, ends, own, areas, bitmap)
 
     def summed(self, of_runs: Numbers) -> Numbers:
         """Sum over each region what is known of its runs."""
@@ -114,8 +123,8 @@ def _ranked(colour: Field, soft: Field, body: Bits, request: Request) -> list[Fo
         return []
     describe = _Describer(colour, soft, body, request.wish)
     least, found = LEAST, list[Found]()
-    for bits, clean in _cuts(colour, soft, body, (low, high), "stain" in request.wish):
-        found += describe(bits, clean, least)
+    for bitmaps, clean in _cuts(colour, soft, body, (low, high), "stain" in request.wish):
+        found += describe([opened(bits, clean) for bits in bitmaps], least)
         best = max((region.fit for region in found), default=0.0)
         least = max(least, ALIKE * best if request.every else best)
     return sorted((region for region in found if region.fit >= least), key=lambda region: -region.fit)
@@ -123,29 +132,31 @@ def _ranked(colour: Field, soft: Field, body: Bits, request: Request) -> list[Fo
 
 def _cuts(
     colour: Field, soft: Field, body: Bits, ends: tuple[float, float], stained: bool
-) -> Iterator[tuple[Bits, int]]:
-    """Cut the body at several levels of grey, of local contrast and, for cells, of stain; and how much to clean."""
+) -> Iterator[tuple[tuple[Bits, ...], int]]:
+    """Cut the body at several levels of grey, of local contrast and, for cells, of stain.
+
+    Yields bitmaps that do not overlap, and how much to clean them.
+    """
     low, high = ends
     if stained:
         red = ndimage.gaussian_filter(colour[..., 0], 1.4, truncate=3)
         for level in np.percentile(red[body], (8, 14, 20, 27, 34)):
-            yield body & (red < level), 2
+            yield (body & (red < level),), 2
         return
     shares = np.percentile(soft[body][::4], (10, 35, 65, 90))
     levels = np.sort([*shares, *(low + (high - low) * np.array((0.25, 0.6)))])
     for level in levels:
-        yield body & (soft > level), 1
-        yield body & (soft < level), 1
+        yield (body & (soft > level), body & (soft < level)), 1
     even = ndimage.gaussian_filter(soft, 1.7, truncate=2)
-    for low, high in zip(levels, levels[2:], strict=False):
-        yield body & (even > low) & (even < high), 2
+    bands = [body & (even > low) & (even < high) for low, high in zip(levels, levels[2:], strict=False)]
+    yield (bands[0], bands[2]), 2
+    yield (bands[1], bands[3]), 2
     weight = body.astype(np.float32)
     around = ndimage.uniform_filter(soft * weight, NEAR) / np.maximum(ndimage.uniform_filter(weight, NEAR), 1e-3)
     local = soft - around
     scale = 1.5 * float(np.median(np.abs(local[body][::4]))) + 1
     for times in (0.7, 1.5):
-        yield body & (local > times * scale), 1
-        yield body & (local < -times * scale), 1
+        yield (body & (local > times * scale), body & (local < -times * scale)), 1
 
 
 def _body(soft: Field) -> Bits:
@@ -190,20 +201,21 @@ class _Describer:
             hues = {"red": tint[..., 0], "yellow": -tint[..., 2], "purple": -tint[..., 1]}
             self.sums |= {name: _running(values) for name, values in hues.items() if name in wish}
 
-    def __call__(self, bits: Bits, clean: int, least: float) -> list[Found]:
-        """Return the regions that fit at least so well.
+    def __call__(self, bitmaps: Sequence[Bits], least: float) -> list[Found]:
+        """Return the regions of bitmaps that do not overlap that fit at least so well.
 
         Each feature asked for is a bell around its value, and a region's fit is their geometric mean. What is cheap
         is measured first: a region that is already too far off is measured no more.
         """
-        regions = Regions.of(opened(bits, clean))
+        regions = Regions.of(*bitmaps)
         sound = (regions.areas >= 8) & (regions.areas < 0.9 * self.area)
         off, known = np.where(sound, 0.0, np.inf), dict[str, Numbers]()
         most = -np.log2(least) * len(self.wish) + 1e-9
         for measure in (self._inside, self._around):
-            if not (off <= most).any():
+            left = off <= most
+            if not left.any():
                 return []
-            for name, values in measure(regions, sound, known):
+            for name, values in measure(regions, known, sound, left):
                 known[name] = values
                 if name in self.wish:
                     value, width = self.wish[name]
@@ -211,7 +223,7 @@ class _Describer:
         fits, strength = 0.5 ** (off / len(self.wish)), known["strength"]
         return [Found(fits[i], strength[i], regions, int(i)) for i in np.flatnonzero(fits >= least)]
 
-    def _inside(self, regions: Regions, sound: Bits, known: dict[str, Numbers]) -> Measured:
+    def _inside(self, regions: Regions, known: Mapping[str, Numbers], sound: Bits, left: Bits) -> Measured:
         areas, lengths = np.maximum(regions.areas, 1), regions.ends - regions.starts
         yield "size", np.log10(areas / self.area)
         for name, sums in self.sums.items():
@@ -223,10 +235,10 @@ class _Describer:
         rows, columns = np.divmod(regions.starts, regions.labels.shape[1])
         middles = columns + (lengths - 1) / 2
         x, y = regions.summed(middles * lengths) / areas, regions.summed(rows * lengths) / areas
-        left, top, width, height = self.frame
-        yield "x", (x - left) / width
-        yield "apart", np.abs((x - left) / width - 0.5)
-        yield "y", (y - top) / height
+        x0, y0, width, height = self.frame
+        yield "x", (x - x0) / width
+        yield "apart", np.abs((x - x0) / width - 0.5)
+        yield "y", (y - y0) / height
         if "round" in self.wish:
             dx, dy = middles - x[regions.own], rows - y[regions.own]
             xx = regions.summed((dx**2 + (lengths**2 - 1) / 12) * lengths)
@@ -234,15 +246,17 @@ class _Describer:
             spread = np.sqrt(np.maximum((xx * yy - xy**2) / areas**2, 1e-6))
             yield "round", np.minimum(areas / (4 * np.pi * spread), 1.0)
 
-    def _around(self, regions: Regions, sound: Bits, known: dict[str, Numbers]) -> Measured:
-        """Compare with the ring beside a region, on every other pixel; what another region covers is not beside it."""
-        grey = known["grey"]
-        half = np.where(sound, np.arange(len(grey), dtype=np.int32), 0)[regions.labels[::2, ::2]]
+    def _around(self, regions: Regions, known: Mapping[str, Numbers], sound: Bits, left: Bits) -> Measured:
+        """Compare with the ring beside a region, on every other pixel; what its bitmap covers is not beside it."""
+        grey, half = known["grey"], np.ascontiguousarray(regions.labels[::2, ::2])
+        rings: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        for bitmap in set(regions.bitmap[left]):
+            near = _largest(np.where(sound & (regions.bitmap == bitmap), np.arange(len(grey), dtype=np.int32), 0)[half])
+            wide = _largest(near)
+            places = np.flatnonzero((wide > 0) & (near == 0))
+            rings.append((places, wide.ravel()[places]))
+        ring, beside = (np.concatenate(each) for each in zip(*rings, strict=True))
         soft = self.soft[::2, ::2].ravel()
-        near = _largest(half)
-        wide = _largest(near)
-        ring = np.flatnonzero((wide > 0) & (near == 0))
-        beside = wide.ravel()[ring]
         lot = np.maximum(np.bincount(beside, minlength=len(grey)), 1)
         around = np.bincount(beside, soft[ring], minlength=len(grey)) / lot
         varied = np.bincount(beside, (soft[ring] - around[beside]) ** 2, minlength=len(grey)) / lot
