@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from PIL import Image as Pillow
-
 from .action import Call
 from .dialects import Dialect
 from .dialects.dialect import Part
@@ -266,7 +264,7 @@ def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     for part in parts:
         if isinstance(part, View):
-            content.append({"type": "image", "image": Pillow.fromarray(part.pixels)})
+            content.append({"type": "image", "image": part.picture})
         elif content and content[-1]["type"] == "text":
             content[-1]["text"] += f"\n{part}"
         else:

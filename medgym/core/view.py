@@ -2,9 +2,10 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from PIL import Image as Pillow
 
 from .geometry import Affine, Box, Size, area_seen, fit, intersect
 from .image import RENDERED, Pixels, SourceImage
@@ -117,6 +118,11 @@ class View:
         return RENDERED.get(self.key, lambda: self._with_mask(self.plain, mask))
 
     @property
+    def picture(self) -> Pillow.Image:
+        """The pixels as a picture of its own; they are copied when it is first worked with."""
+        return _Picture(self)
+
+    @property
     def plain(self) -> Pixels:
         """The pixels with no mask drawn."""
         if self.painted is not None:
@@ -180,6 +186,38 @@ class View:
             patch[core] = (0.6 * patch[core] + 0.4 * FILL).astype(np.uint8)
         patch[inside[1:-1, 1:-1] & ~core] = CONTOUR
         return drawn
+
+
+class _Picture(Pillow.Image):
+    """A view's picture before it is worked with: as Pillow does with one from a file, it knows its size alone.
+
+    A chat is rendered at each turn with all its pictures, and many agents look at the newest, or at none.
+    """
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._mode, self._size, self._view = "RGB", view.size, view
+
+    def load(self) -> Any:
+        """Take the pixels, and be a plain picture from now on."""
+        picture = Pillow.fromarray(self._view.pixels)
+        self.__class__ = picture.__class__  # type: ignore[assignment]
+        self.__dict__ = picture.__dict__
+        return picture.load()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as plain pictures."""
+        for each in (self, other):
+            if isinstance(each, _Picture):
+                each.load()
+        return self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle and copy as a plain picture."""
+        self.load()
+        return self.__reduce_ex__(protocol)
 
 
 def _meets(box: Box, panel: Panel) -> bool:

@@ -1,13 +1,16 @@
 """Turned, mirrored, computed and compared views: what is drawn at a place must be what the original has there."""
 
+import copy
 import pickle
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from medgym.core.geometry import Affine, area_seen, within
 from medgym.core.image import ORIGINALS, RENDERED, Pixels, SourceImage
@@ -229,3 +232,41 @@ def test_threads_that_draw_comparisons_and_views_do_not_wait_for_each_other_for_
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     assert RENDERED.held_bytes <= RENDERED.most_bytes
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda image: image.copy(),
+        lambda image: image.convert("RGB"),
+        lambda image: Pillow.fromarray(np.asarray(image)),
+        lambda image: pickle.loads(pickle.dumps(image)),
+        lambda image: copy.deepcopy([image])[0],
+        lambda image: Pillow.merge("RGB", image.split()),
+        lambda image: image.crop((0, 0, *image.size)),
+        lambda image: image,
+    ],
+)
+def test_a_picture_knows_its_size_at_once_and_is_a_plain_one_as_soon_as_it_is_worked_with(
+    work: Callable[[Pillow.Image], Pillow.Image],
+) -> None:
+    looked = []
+    source = picture(40, 30)
+
+    def load() -> Pixels:
+        looked.append(1)
+        return source.pixels
+
+    image = SourceImage(("loaded when looked at", id(looked)), load)
+    vars(image)["size"] = (40, 30)
+    view = View.whole(image, 20)
+    shown = view.picture
+    assert (shown.size, shown.mode, looked) == ((20, 15), "RGB", [])
+    wanted = Pillow.fromarray(view.pixels)
+    assert work(view.picture) == wanted
+    assert wanted == work(view.picture)
+    made = view.picture.copy()
+    made.paste((0, 0, 0), (0, 0, 5, 5))
+    shown.thumbnail((5, 5))
+    assert type(shown) is Pillow.Image
+    assert view.picture == wanted
