@@ -20,8 +20,9 @@ from ..core.task import SPLITS, Kind, Task
 from ..spec import needs
 from .records import completed
 from .schema import TYPES, Record, one_of, read_record, split_named
-from .sources import MANIFEST
 
+MANIFEST = "manifest.parquet"
+"""What a manifest is called in its folder."""
 GROUP = 64
 """Rows that are written, and read, together."""
 LEAST = ("question_type", "question", "image_path")

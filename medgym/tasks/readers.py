@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,18 @@ from ..core.geometry import Size
 from ..core.image import Pixels, SourceImage
 from ..core.mask import Mask
 from ..core.volume import Plane, Solid, Volume
-from .greys import Linear, Window, fitted, fitting, stretching
-from .series import Decoding, frames_of, series_of
+from . import dicom
+from .content import Content, Header
+from .greys import Values, fitted
+from .series import frames_of, series_of
 from .volumes import Spacing, layout_of, plane_of, volume_of
 
 T = TypeVar("T")
-Values = NDArray[Any]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
 """What Pillow may open: its other formats are rare here, and one of them starts a program."""
 EXPECTED = f"expected {', '.join(PICTURES)}, DICOM (.dcm) or NIfTI (.nii, .nii.gz)"
 LUMINANCE = (0.299, 0.587, 0.114)
 """ITU-R BT.601."""
-MACROS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
-"""Where an enhanced multi-frame DICOM keeps spacing, rescaling and window of a frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +51,6 @@ class Reading:
     pixels: Pixels
     spacing: Spacing | None = None
     modality: str = ""
-
-
-class _Content(NamedTuple):
-    """Values as stored, ``(H, W)``, ``(H, W, 3)`` or with alpha ``(H, W, 4)``; how they are shown, and rescaled."""
-
-    values: Values
-    show: Callable[[Values], Pixels]
-    spacing: Spacing | None = None
-    modality: str = ""
-    rescaled: Callable[[Values], Values] = np.asarray
-
-
-class _Header(NamedTuple):
-    """What is known of a scan before it is decoded; `measured`: whether there are stored values; `slices`: how many."""
-
-    spacing: Spacing | None = None
-    measured: bool = False
-    unit: str = ""
-    inverted: bool = False
-    slices: int = 1
 
 
 def read_image(path: str | Path, number: int | None = None) -> Reading:
@@ -117,9 +96,9 @@ def open_image(path: str | Path, number: int | None = None) -> SourceImage:
     """
     absolute = os.path.abspath(path)
     if os.path.isdir(absolute) and os.listdir(absolute):
-        return guarded(path, "dicom", lambda: careful(series_of(absolute, number, DECODING), absolute, "dicom")).source
+        return guarded(path, "dicom", lambda: careful(series_of(absolute, number), absolute, "dicom")).source
     found = _format(path)
-    header = guarded(path, found, lambda: _HEADER[found](absolute, number)) if found in _HEADER else _Header()
+    header = guarded(path, found, lambda: _HEADER[found](absolute, number)) if found in _HEADER else Header()
     if number is not None and not 0 <= number < header.slices:
         raise InputError(f"{path}: there is no slice {number}; expected one from 0 to {header.slices - 1}")
     if header.slices > 1 and (volume := guarded(path, found, lambda: _volume(absolute, found, number))):
@@ -151,7 +130,7 @@ def is_dicom(path: str | Path) -> bool:
 def _volume(path: str, found: str, number: int | None) -> Volume | None:
     if found == "nifti":
         return volume_of(path, number)
-    return frames_of(path, import_module("pydicom").dcmread(path, stop_before_pixels=True), number, DECODING)
+    return frames_of(path, import_module("pydicom").dcmread(path, stop_before_pixels=True), number)
 
 
 def careful(volume: Volume, path: str, found: str) -> Volume:
@@ -290,12 +269,12 @@ def guarded(path: str | Path, found: str, read: Callable[[], T]) -> T:
         raise InputError(f"{path}: damaged, cut short or in an unknown coding; expected {whole}") from error
 
 
-def _picture(path: str | Path, _number: int | None) -> _Content:
+def _picture(path: str | Path, _number: int | None) -> Content:
     # By path, Pillow maps an uncompressed TIFF into memory and garbles it where its tag says to turn it.
     with open(path, "rb") as file, Image.open(file, formats=PICTURES) as image:
         if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise Image.DecompressionBombError
-        return _Content(_upright(image), fitted)
+        return Content(_upright(image), fitted)
 
 
 def _upright(image: Image.Image) -> Values:
@@ -306,118 +285,21 @@ def _upright(image: Image.Image) -> Values:
     return np.asarray(upright)
 
 
-def _dicom(path: str | Path, number: int | None) -> _Content:
-    pydicom = import_module("pydicom")
-    dataset = pydicom.dcmread(path)
-    number = _frames(dataset) // 2 if number is None else number
-    values = pydicom.pixels.pixel_array(_framed(dataset, number), index=number)
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        values = pydicom.pixels.apply_color_lut(values, dataset)
-    show = partial(_windowed, dataset=dataset) if values.ndim == 2 else fitted
-    modality = str(dataset.get("Modality") or "")
-    return _Content(values, show, _pixel_spacing(dataset), modality, partial(_rescaled, dataset=dataset))
-
-
-def _stored_frame(path: str, number: int | None) -> Values:
-    values: Values = import_module("pydicom").pixels.pixel_array(path, index=number)
-    return values
-
-
-def _rescaled_frame(path: str, number: int) -> Values:
-    return _rescaled(_stored_frame(path, number), _frame_header(path, number))
-
-
-def _greys_of_frame(path: str, number: int, values: Values) -> Linear | Window:
-    return greys_of(_frame_header(path, number), values)
-
-
-def _unit_of_frame(path: str, number: int) -> str:
-    return _unit(_frame_header(path, number))
-
-
-def _frame_header(path: str, number: int) -> Any:
-    return _framed(import_module("pydicom").dcmread(path, stop_before_pixels=True), number)
-
-
-def _frames(dataset: Any) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
-
-
-def _framed(dataset: Any, number: int) -> Any:
-    """Put what an enhanced DICOM says of a frame where a plain one says it of the whole."""
-    shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
-    own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-    for groups in (*shared, *own[number:][:1]):
-        for name in MACROS:
-            for item in list(groups.get(name) or [])[:1]:
-                dataset.update(item)
-    return dataset
-
-
-def _rescaled(values: Values, dataset: Any) -> NDArray[np.float64]:
-    """Apply the modality's rescaling or table: Hounsfield units of a CT."""
-    return np.asarray(import_module("pydicom").pixels.apply_modality_lut(values, dataset), np.float64)
-
-
-def greys_of(dataset: Any, values: Values) -> Linear | Window:
-    """Return how a dataset of one channel is shown: through its first window, else as its `values` want it."""
-    centre, width = _numbers(dataset, "WindowCenter")[:1], _numbers(dataset, "WindowWidth")[:1]
-    form = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    if not centre or not width or not width[0] >= (1 if form == "LINEAR" else 1e-9):
-        found = fitting(values) if dataset.BitsStored <= 8 else stretching(values)
-        return replace(found, inverted=inverted)
-    return Window(centre[0], width[0], form, inverted)
-
-
-def _windowed(values: Values, dataset: Any) -> Pixels:
-    exact = _rescaled(values, dataset)
-    return greys_of(dataset, exact)(exact)
-
-
-def _numbers(dataset: Any, name: str) -> list[float]:
-    return [float(value) for value in np.ravel(dataset.get(name)) if value not in (None, "")]
-
-
-def _pixel_spacing(dataset: Any) -> Spacing | None:
-    """DICOM writes the distance of rows (y) first."""
-    found = _numbers(dataset, "PixelSpacing")
-    return (found[1], found[0]) if len(found) == 2 and min(found) > 0 else None
-
-
-def _dicom_header(path: str, number: int | None) -> _Header:
-    dataset = import_module("pydicom").dcmread(path, stop_before_pixels=True)
-    count = _frames(dataset)
-    dataset = _framed(dataset, count // 2 if number is None else number)
-    photometric = str(dataset.get("PhotometricInterpretation") or "")
-    grey = photometric.startswith("MONOCHROME")
-    return _Header(_pixel_spacing(dataset), grey, _unit(dataset) if grey else "", photometric == "MONOCHROME1", count)
-
-
-def _unit(dataset: Any) -> str:
-    # A secondary capture of a CT says CT too, but has grey levels and no rescaling.
-    rescaled = dataset.get("RescaleIntercept") is not None and str(dataset.get("RescaleType") or "HU") == "HU"
-    return "HU" if rescaled and dataset.get("Modality") == "CT" else ""
-
-
-DECODING = Decoding(_stored_frame, _rescaled_frame, _greys_of_frame, _unit_of_frame)
-
-
-def _nifti(path: str | Path, number: int | None) -> _Content:
+def _nifti(path: str | Path, number: int | None) -> Content:
     plane, spacing = plane_of(path, number)
-    return _Content(plane, fitted, spacing)
+    return Content(plane, fitted, spacing)
 
 
-def _nifti_header(path: str, _number: int | None) -> _Header:
+def _nifti_header(path: str, _number: int | None) -> Header:
     volume = import_module("nibabel").load(path)
     layout = layout_of(volume)
     count = volume.shape[layout.axis] if layout.axis < volume.ndim else 1
-    return _Header(layout.spacing, volume.get_data_dtype().kind in "iuf", slices=count)
+    return Header(layout.spacing, volume.get_data_dtype().kind in "iuf", slices=count)
 
 
-_CONTENT: dict[str, Callable[[str | Path, int | None], _Content]] = {
+_CONTENT: dict[str, Callable[[str | Path, int | None], Content]] = {
     "picture": _picture,
-    "dicom": _dicom,
+    "dicom": dicom.decoded,
     "nifti": _nifti,
 }
-_HEADER: dict[str, Callable[[str, int | None], _Header]] = {"dicom": _dicom_header, "nifti": _nifti_header}
+_HEADER: dict[str, Callable[[str, int | None], Header]] = {"dicom": dicom.header, "nifti": _nifti_header}

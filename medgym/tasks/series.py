@@ -7,7 +7,7 @@ refused with the reason: cut along other axes, it would show a body that nobody 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from itertools import permutations
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..core.image import Pixels
 from ..core.volume import Axis, Plane, Shape, Spacing, Volume, stacked
+from .dicom import greys_of_frame, rescaled_frame, stored_frame, unit_of_frame
 from .greys import Values
 
 ACROSS: dict[Axis, tuple[int, int, bool]] = {"axial": (0, 1, True), "coronal": (0, 2, False), "sagittal": (1, 2, False)}
@@ -72,22 +72,12 @@ class Stacked(NamedTuple):
         return self.scales[0] if len(set(self.scales)) == 1 and not self.table else None
 
 
-class Decoding(NamedTuple):
-    """What `readers` knows of DICOM: a frame's values (or all frames') as stored, and rescaled; its greys; its unit."""
-
-    stored: Callable[[str, int | None], Values]
-    rescaled: Callable[[str, int], Values]
-    greys: Callable[[str, int, Values], Callable[[Values], Pixels]]
-    unit: Callable[[str, int], str]
-
-
-def series_of(folder: str, number: int | None, decoding: Decoding) -> Volume:
+def series_of(folder: str, number: int | None) -> Volume:
     """Return the volume of the one DICOM series in a folder; headers are read now.
 
     Args:
         folder: whose other files are passed over, not those of its subfolders.
         number: of the plane that a task begins with, in the patient's order; the middle one where it is not given.
-        decoding: how files are read.
 
     Raises:
         InputError: where there is no series, or more than one, or no even stack of slices.
@@ -97,10 +87,10 @@ def series_of(folder: str, number: int | None, decoding: Decoding) -> Volume:
     names = tuple(os.path.join(folder, name) for name, _ in found)
     digest = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
     stack = _series(folder, names, digest)
-    return _volume(("series", folder, digest), folder, stack, number, decoding)
+    return _volume(("series", folder, digest), folder, stack, number)
 
 
-def frames_of(path: str, dataset: Any, number: int | None, decoding: Decoding) -> Volume | None:
+def frames_of(path: str, dataset: Any, number: int | None) -> Volume | None:
     """Return the volume of a file's frames; None where they are no stack, or are not stored as they are shown.
 
     Frames that say nothing of where they lie are slices in the file's order, at an unknown distance.
@@ -120,7 +110,7 @@ def frames_of(path: str, dataset: Any, number: int | None, decoding: Decoding) -
         return None
     facts = os.stat(path)
     key = ("frames", path, facts.st_mtime_ns, facts.st_size)
-    return _volume(key, path, stack, stack.frames.index(frame), decoding)
+    return _volume(key, path, stack, stack.frames.index(frame))
 
 
 def _may_be(entry: os.DirEntry[str]) -> bool:
@@ -257,7 +247,7 @@ def _scale(header: Any) -> tuple[float, float]:
     return (1.0, 0.0) if slope is None or intercept is None else (float(slope), float(intercept))
 
 
-def _volume(key: tuple[Any, ...], path: str | Path, stack: Stacked, number: int | None, decoding: Decoding) -> Volume:
+def _volume(key: tuple[Any, ...], path: str | Path, stack: Stacked, number: int | None) -> Volume:
     count = len(stack.files)
     if number is not None and not 0 <= number < count:
         raise InputError(f"{path}: there is no slice {number}; expected one from 0 to {count - 1}")
@@ -269,23 +259,23 @@ def _volume(key: tuple[Any, ...], path: str | Path, stack: Stacked, number: int 
         key,
         stack.shape,
         stack.spacing,
-        partial(_voxels, stack, decoding),
+        partial(_voxels, stack),
         first,
-        partial(_plane, stack, first.position, decoding),
-        partial(decoding.greys, *where),
+        partial(_plane, stack, first.position),
+        partial(greys_of_frame, *where),
         slope,
         intercept,
-        decoding.unit(*where),
+        unit_of_frame(*where),
         str(header.get("PhotometricInterpretation")) == "MONOCHROME1",
     )
 
 
-def _plane(stack: Stacked, number: int, decoding: Decoding) -> Values:
+def _plane(stack: Stacked, number: int) -> Values:
     """Read one plane, as it is shown; where slices are scaled each in its own way, its values."""
     where = stack.files[number], stack.frames[number]
     if stack.table:
-        return stack.lying.turn(decoding.rescaled(*where)).astype(np.float32)
-    return _scaled(stack, number, stack.lying.turn(decoding.stored(*where)))
+        return stack.lying.turn(rescaled_frame(*where)).astype(np.float32)
+    return _scaled(stack, number, stack.lying.turn(stored_frame(*where)))
 
 
 def _scaled(stack: Stacked, number: int, plane: Values) -> Values:
@@ -295,16 +285,16 @@ def _scaled(stack: Stacked, number: int, plane: Values) -> Values:
     return (plane * slope + intercept).astype(np.float32)
 
 
-def _voxels(stack: Stacked, decoding: Decoding) -> Values:
+def _voxels(stack: Stacked) -> Values:
     """Read all planes, ``(Z, Y, X)``."""
     one_file = len(set(stack.files)) == 1 and not stack.table
     # A file of many frames has a long header, which each frame that is read alone would wait for.
-    frames = stack.lying.turn(decoding.stored(stack.files[0], None)) if one_file else None
-    first = _plane(stack, 0, decoding)
+    frames = stack.lying.turn(stored_frame(stack.files[0], None)) if one_file else None
+    first = _plane(stack, 0)
     planes = np.empty((len(stack.files), *first.shape), first.dtype)
     for number in range(len(stack.files)):
         if frames is None or frames.ndim == 2:
-            plane = _plane(stack, number, decoding)
+            plane = _plane(stack, number)
         else:
             plane = _scaled(stack, number, frames[stack.frames[number]])
         if plane.dtype != planes.dtype and not np.can_cast(plane.dtype, planes.dtype):

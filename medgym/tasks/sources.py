@@ -17,8 +17,6 @@ def _phantoms() -> Callable[..., TaskSource]:
 
 
 RECORDS, PARQUET = (".json", ".jsonl"), ".parquet"
-MANIFEST = f"manifest{PARQUET}"
-"""What a manifest is called in its folder."""
 SOURCES: dict[str, Callable[[], Callable[..., TaskSource]]] = {"phantoms": _phantoms, **PUBLISHED}
 
 
@@ -63,6 +61,8 @@ def is_path(name: str) -> bool:
     """Whether `name`, without settings, is the path of records or of a manifest."""
     if name in SOURCES or ":" in name:
         return False
+    from .manifest import MANIFEST
+
     return Path(name).suffix in (*RECORDS, PARQUET) or (Path(name) / MANIFEST).is_file()
 
 
@@ -82,6 +82,8 @@ def _made(name: str, split: str, seed: int, kinds: tuple[Kind, ...], settings: d
     elif ":" in name:
         maker = imported(name, "task source")
     else:
+        from .manifest import MANIFEST
+
         raise InputError(
             f"unknown task source {name!r}{nearest(name, SOURCES)}, the path of a .json or .jsonl file of "
             f"records, or of a folder with a {MANIFEST}, or 'module:Class' of your own"

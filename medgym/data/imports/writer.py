@@ -18,10 +18,9 @@ from ... import __version__
 from ...core.errors import InputError
 from ...core.mask import Mask
 from ...core.task import Kind, Task, Truth, truth_of
-from ...tasks.manifest import GROUP, schema
+from ...tasks.manifest import GROUP, MANIFEST, schema
 from ...tasks.records import completed, unique_name
 from ...tasks.schema import DENIAL, TYPES, Record, read_record
-from ...tasks.sources import MANIFEST
 from .dicom_planes import whose
 from .found import Found, Rejected, pseudonym
 from .splits import Owner, Splits
