@@ -1,6 +1,7 @@
-"""The commands that play and compare: ``run``, ``eval``, ``leaderboard``, ``rescore``, ``report``."""
+"""The commands that play and compare: ``run``, ``play``, ``eval``, ``leaderboard``, ``rescore``, ``report``."""
 
 import json
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from ..evaluation.run import RunConfig
 
 Listed = Annotated[list[str] | None, typer.Option(help="May be given several times; default: the card's.")]
-
+Tasks = Annotated[str | None, typer.Option(help="A task source's name, or the path of records.")]
+Episodes = Annotated[int | None, typer.Option(help="How many tasks, from index 0; default: all, at most 100.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of made tasks and of the agent; default: 0.")]
+Out = Annotated[Path | None, typer.Option(help="Keep the run in this folder; again with the same options: go on.")]
+Env = Annotated[str | None, typer.Option(help="The environment's id; default: MedTool-v0.")]
+Suite = Annotated[str | None, typer.Option(help="A benchmark's card, which sets tasks, split, episodes and seed.")]
+Split = Annotated[str | None, typer.Option(help="train, validation or test.")]
+Segmenter = Annotated[str | None, typer.Option(help="Such as classical, or simulated:error=0.2.")]
+Recipe = Annotated[str | None, typer.Option(help="A reward recipe's name or path.")]
+MaxTurns = Annotated[int | None, typer.Option(help="Actions an episode may take.")]
+ViewSize = Annotated[int | None, typer.Option(help="Longest side of a view, in pixels.")]
 FlaggedTasks = Annotated[
     str, typer.Option("--flagged", help="Tasks whose pictures may name a patient: refuse, skip or keep them.")
 ]
@@ -26,27 +37,21 @@ FlaggedTasks = Annotated[
 @app.command()
 def run(
     agent: Annotated[str, typer.Option(help="An agent's name, or file.py:Class of your own.")] = "oracle",
-    tasks: Annotated[str | None, typer.Option(help="A task source's name, or the path of records.")] = None,
-    episodes: Annotated[
-        int | None, typer.Option(help="How many tasks, from index 0; default: all, at most 100.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of made tasks and of the agent; default: 0.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Keep the run in this folder; again with the same options: go on.")
-    ] = None,
-    env: Annotated[str | None, typer.Option(help="The environment's id; default: MedTool-v0.")] = None,
-    suite: Annotated[
-        str | None, typer.Option(help="A benchmark's card, which sets tasks, split, episodes and seed.")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="train, validation or test.")] = None,
+    tasks: Tasks = None,
+    episodes: Episodes = None,
+    seed: Seed = None,
+    out: Out = None,
+    env: Env = None,
+    suite: Suite = None,
+    split: Split = None,
     kind: Listed = None,
     tool: Listed = None,
-    segmenter: Annotated[str | None, typer.Option(help="Such as classical, or simulated:error=0.2.")] = None,
-    reward: Annotated[str | None, typer.Option(help="A reward recipe's name or path.")] = None,
+    segmenter: Segmenter = None,
+    reward: Recipe = None,
     dialect: Annotated[str | None, typer.Option(help="Default: the agent's.")] = None,
     coords: Annotated[str | None, typer.Option(help="pixel, norm1000 or unit; default: the agent's.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Actions an episode may take.")] = None,
-    view_size: Annotated[int | None, typer.Option(help="Longest side of a view, in pixels.")] = None,
+    max_turns: MaxTurns = None,
+    view_size: ViewSize = None,
     flagged: FlaggedTasks = "refuse",
     as_json: AsJson = False,
 ) -> None:
@@ -55,17 +60,13 @@ def run(
     Example: medgym run --tasks phantoms --agent scripted --episodes 20 --seed 0 --out runs/first
     """
     from ..data.screening import flagged_named
-    from ..evaluation.run import RunConfig, play
-    from ..evaluation.summary import summarise
+    from ..evaluation.run import play
 
-    given: dict[str, Any] = {
-        "tasks": tasks, "split": split, "kinds": kind, "tools": tool, "segmenter": segmenter, "reward": reward,
-        "dialect": dialect, "coords": coords, "max_turns": max_turns, "view_size": view_size,
-    }  # fmt: skip
-    settings = {key: value for key, value in given.items() if value is not None}
-    config = RunConfig(env or "MedTool-v0", agent, episodes, seed or 0, settings)
-    if suite is not None:
-        config = replace(_of_suite(suite, env, seed, episodes, settings), agent=agent)
+    config = _config(
+        agent, env, suite, seed, episodes,
+        tasks=tasks, split=split, kinds=kind, tools=tool, segmenter=segmenter, reward=reward, dialect=dialect,
+        coords=coords, max_turns=max_turns, view_size=view_size,
+    )  # fmt: skip
     with progress(as_json) as bar:
         playing = bar.add_task("images are screened" if out else f"{agent} plays", total=None)
 
@@ -75,13 +76,88 @@ def run(
         try:
             lines = play(config, out, tell, flagged=flagged_named(flagged))
         except KeyboardInterrupt:
-            error_console.print("medgym: interrupted; a run kept with --out goes on when started again")
-            raise typer.Exit(130) from None
+            raise _interrupted() from None
+    _show(config, lines, out, as_json)
+
+
+@app.command("play")
+def play_by_hand(
+    tasks: Tasks = None,
+    episodes: Episodes = None,
+    seed: Seed = None,
+    out: Out = None,
+    env: Env = None,
+    suite: Suite = None,
+    split: Split = None,
+    kind: Listed = None,
+    tool: Listed = None,
+    segmenter: Segmenter = None,
+    reward: Recipe = None,
+    max_turns: MaxTurns = None,
+    view_size: ViewSize = None,
+    flagged: FlaggedTasks = "refuse",
+    port: Annotated[int, typer.Option(min=0, help="Of the page, on this machine alone; 0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Play tasks yourself, on a page in your browser: you see what a policy sees and call the same tools.
+
+    Example: medgym play --tasks phantoms --episodes 5 --out runs/me
+    """
+    from ..data.screening import flagged_named
+    from ..evaluation.human import Human
+    from ..evaluation.run import Player, play
+
+    config = _config(
+        "human", env, suite, seed, episodes,
+        tasks=tasks, split=split, kinds=kind, tools=tool, segmenter=segmenter, reward=reward, max_turns=max_turns,
+        view_size=view_size,
+    )  # fmt: skip
+    player = Player(config)
+    human = player.agent
+    assert isinstance(human, Human)
+    address = human.open(port)
+    error_console.print(f"Play at {address} (Ctrl-C ends it)", soft_wrap=True, highlight=False)
+    if browser:
+        webbrowser.open(address)
+
+    def tell(done: Sequence[Any], total: int) -> None:
+        human.finished(done[-1:], player.truth, len(done), total)
+
+    try:
+        lines = play(config, out, tell, flagged=flagged_named(flagged), player=player)
+    except KeyboardInterrupt:
+        raise _interrupted() from None
+    human.close()
+    _show(config, lines, out, as_json)
+
+
+def _interrupted() -> typer.Exit:
+    error_console.print("medgym: interrupted; a run kept with --out goes on when started again")
+    return typer.Exit(130)
+
+
+def _config(
+    agent: str, env: str | None, suite: str | None, seed: int | None, episodes: int | None, **given: Any
+) -> "RunConfig":
+    """Return the run that options ask for."""
+    from ..evaluation.run import RunConfig
+
+    settings = {key: value for key, value in given.items() if value is not None}
+    if suite is not None:
+        return replace(_of_suite(suite, env, seed, episodes, settings), agent=agent)
+    return RunConfig(env or "MedTool-v0", agent, episodes, seed or 0, settings)
+
+
+def _show(config: "RunConfig", lines: list[dict[str, Any]], out: Path | None, as_json: bool) -> None:
+    """Print what a run came to."""
+    from ..evaluation.summary import summarise
+
     summary = summarise(lines)
     if as_json:
         print(json.dumps(summary))
         return
-    Console().print(f"{agent} on {config.env}, split {lines[0]['split']!r}", highlight=False)
+    Console().print(f"{config.agent} on {config.env}, split {lines[0]['split']!r}", highlight=False)
     _print_summary(summary, lines)
     if out and (out / "screening.json").exists():
         Console().print(f"Some tasks were flagged: {out / 'screening.json'}", soft_wrap=True, highlight=False)

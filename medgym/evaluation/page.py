@@ -1,4 +1,7 @@
-"""A page that opens from disk: one HTML file with its styles, scripts and data inside, and nothing fetched."""
+"""A page that opens from disk: one HTML file with its styles, scripts and data inside, and nothing fetched.
+
+The page that a person plays on is served, and asks its own server for turns.
+"""
 
 import html
 import json
@@ -14,13 +17,14 @@ def page(title: str, name: str, index: Any, *, results: str = "") -> tuple[str, 
 
     Args:
         title: the page's, as text.
-        name: of the page's parts in ``pages/``: ``report`` or ``leaderboard``.
+        name: of the page's parts in ``pages/``: ``report``, ``leaderboard`` or ``play``.
         index: what its script draws first.
         results: HTML to show above what the script draws.
     """
     scripts = SCRIPTS[name]
     parts = {
         "title": html.escape(title),
+        "connect": "; connect-src 'self'" if name == "play" else "",
         "style": _read("common.css") + _read(f"{name}.css"),
         "head": _read(f"{name}.head.html") if name == "report" else "",
         "body": _filled(_read(f"{name}.body.html"), {"results": results}),
@@ -34,6 +38,7 @@ def page(title: str, name: str, index: Any, *, results: str = "") -> tuple[str, 
 SCRIPTS: dict[str, Sequence[str]] = {
     "report": ("common", "masks", "charts", "figures", "episode", "report"),
     "leaderboard": ("common", "leaderboard"),
+    "play": ("common", "play"),
 }
 
 

@@ -83,6 +83,7 @@ def play(
     progress: Progress | None = None,
     workers: Workers = ALONE,
     flagged: Flagged = Flagged.REFUSE,
+    player: "Player | None" = None,
 ) -> list[Line]:
     """Play a run and return its episodes' lines, those of an earlier start included.
 
@@ -91,11 +92,12 @@ def play(
         progress: called with the finished episodes and the number of all.
         workers: who plays; the episodes are the same, whoever does.
         flagged: what becomes of tasks whose pictures may name a patient, where they would be kept.
+        player: the run's own, where it is at hand.
 
     Raises:
         InputError: for an unusable setting, a folder that holds another run, or flagged tasks that are refused.
     """
-    player = Player(config)
+    player = player or Player(config)
     asked = range(_count(config, len(player.scenario.source(player.split))))
     private = out and not is_public(player.scenario.tasks)
     found = held_back(player.task, asked, flagged) if private else {}

@@ -51,12 +51,16 @@ def driven(page: Path, script: str, address: str = "", width: int = 1280) -> dic
     copy = page.with_name(f"driven-{page.name}")
     text = page.read_text("utf-8").replace("<head>", "<head>" + WATCH, 1)
     copy.write_text(text.replace("</body>", DRIVE % script + "</body>"), "utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--virtual-time-budget=20000"]
-    profile = f"--user-data-dir={page.parent / 'profile'}"
-    command = [str(BROWSER), *flags, profile, "--dump-dom", f"{copy.as_uri()}{address}"]
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8").stdout
-    inside = re.search(r'<pre id="found">(.*?)</pre>', dumped, re.DOTALL)
-    assert inside, dumped[:2000]
+    shown = dumped(f"{copy.as_uri()}{address}", page.parent, width)
+    inside = re.search(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)
+    assert inside, shown[:2000]
     result = json.loads(html.unescape(inside[1]))
     assert result["faults"] == []
     return dict(result["found"])
+
+
+def dumped(address: str, folder: Path, width: int = 1280) -> str:
+    """Return what an address shows when nothing more happens there; `folder` keeps the browser's own files."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--virtual-time-budget=20000"]
+    command = [str(BROWSER), *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8").stdout
