@@ -26,7 +26,7 @@ function show(news) {
   shown = news;
   find("fault").textContent = "";
   if (news.task && moved) {
-    view = newest();
+    view = news.turn ? newest() : 1;
     kept = [];
     clear();
     drawAnswer();
