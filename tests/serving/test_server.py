@@ -26,7 +26,8 @@ from medgym.core.view import View
 from medgym.serving.app import Settings, make_app
 from medgym.tools.segmenter import Prompt, Segmentation, ask
 from medgym.tools.segmenters import make_segmenter
-from medgym.tools.segmenters.remote import Remote, encoded
+from medgym.tools.segmenters.remote import Remote
+from medgym.tools.segmenters.server import encoded
 
 from .conftest import free_port, running
 

@@ -19,7 +19,7 @@ from ...core.mask import Bits
 from ...tasks.readers import read_mask
 from ..segmenter import Prompt, Segmentation, clipped
 from .embedding import ambiguous, best
-from .remote import SILENT, Answer, Server, encoded
+from .server import SILENT, Answer, Server, encoded
 
 
 class Published:
