@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ..core.errors import InputError
-from .terminal import AsJson, app, error_console, progress
+from .terminal import AsJson, FlaggedTasks, app, error_console, progress
 
 if TYPE_CHECKING:
     from ..evaluation.run import RunConfig
@@ -29,9 +29,6 @@ Segmenter = Annotated[str | None, typer.Option(help="Such as classical, or simul
 Recipe = Annotated[str | None, typer.Option(help="A reward recipe's name or path.")]
 MaxTurns = Annotated[int | None, typer.Option(help="Actions an episode may take.")]
 ViewSize = Annotated[int | None, typer.Option(help="Longest side of a view, in pixels.")]
-FlaggedTasks = Annotated[
-    str, typer.Option("--flagged", help="Tasks whose pictures may name a patient: refuse, skip or keep them.")
-]
 
 
 @app.command()

@@ -15,6 +15,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 error_console = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+FlaggedTasks = Annotated[
+    str, typer.Option("--flagged", help="Tasks whose pictures may name a patient: refuse, skip or keep them.")
+]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..core.errors import InputError
 from ..spec import needs
-from .terminal import AsJson, app, change, error_console
+from .terminal import AsJson, FlaggedTasks, app, change, error_console
 
 
 @app.command()
@@ -21,6 +21,7 @@ def train(
     changed: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, such as grpo.trainer.max_steps=50; value is JSON.")
     ] = None,
+    flagged: FlaggedTasks = "refuse",
     as_json: AsJson = False,
 ) -> None:
     """Train a policy in three stages: a cold start, self-reflection, reinforcement learning.
@@ -28,6 +29,7 @@ def train(
     Example: medgym train quick --out runs/quick
     """
     needs("trl", "train", "this")
+    from ..data.screening import flagged_named
     from ..training.console import carry_out
 
     if stage not in ("quick", "all", "sft", "reflect", "grpo"):
@@ -39,7 +41,7 @@ def train(
         changes["seed"] = seed
     stages = ("sft", "reflect", "grpo") if stage in ("quick", "all") else (stage,)
     try:
-        found = carry_out(plan or "quick", changes, out, stages, quiet=as_json)
+        found = carry_out(plan or "quick", changes, out, stages, quiet=as_json, flagged=flagged_named(flagged))
     except KeyboardInterrupt:
         error_console.print("medgym: interrupted; the same command goes on from the last checkpoint")
         raise typer.Exit(130) from None

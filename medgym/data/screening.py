@@ -144,8 +144,8 @@ def _refusal(found: Mapping[int, Held]) -> str:
     return (
         f"a run folder keeps pictures, and the images of {len(found)} of these tasks may name a patient; nothing was "
         "written:\n" + "\n".join(shown) + f"{more}\n"
-        "Look at them. --flagged skip leaves these tasks out, --flagged keep goes on with them; a run without --out "
-        "keeps nothing."
+        "Look at them. --flagged skip leaves them out, --flagged keep goes on with them; a run without --out keeps "
+        "nothing."
     )
 
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from transformers import TrainerCallback
 
+from ..data.screening import Flagged
 from .plan import load_plan
 from .report import rows, write_training_report
 from .stages import Training, processes
@@ -40,7 +41,7 @@ class Bar(TrainerCallback):
 
 
 def carry_out(
-    plan: str, changes: dict[str, Any], out: Path, stages: tuple[str, ...], *, quiet: bool
+    plan: str, changes: dict[str, Any], out: Path, stages: tuple[str, ...], *, quiet: bool, flagged: Flagged
 ) -> dict[str, dict[str, Any]]:
     """Carry out a plan, show how it goes, and return the held-out results of all stages."""
     _hush()
@@ -53,6 +54,7 @@ def carry_out(
             out,
             say=lambda line: console.print(line, highlight=False),
             callbacks=[Bar(progress)],
+            flagged=flagged,
         )
         found = training.run(stages)
     if not first:

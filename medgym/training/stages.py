@@ -19,8 +19,9 @@ from ..agents.transformers import Transformers, load
 from ..core.dialects.dialect import FORMS
 from ..core.errors import InputError
 from ..core.geometry import box_iou
-from ..core.task import truth_of
+from ..core.task import Task, truth_of
 from ..core.trajectory import Trajectory
+from ..data.screening import Flagged, held_back, is_public, keep_record
 from ..evaluation.rollout import rollouts
 from ..evaluation.statistics import Estimate
 from ..evaluation.summary import mean, summarise
@@ -47,10 +48,21 @@ class Training:
     Args:
         say: called with a line on what is done.
         callbacks: further callbacks for every trainer, such as a progress bar.
+        flagged: what becomes of held-out tasks whose pictures may name a patient, where they would be kept: skipped are
+            their pictures alone.
+
+    Raises:
+        InputError: for a folder that holds something else, or flagged tasks that are refused.
     """
 
     def __init__(
-        self, plan: Plan, out: Path, *, say: Callable[[str], None] = print, callbacks: Sequence[Any] = ()
+        self,
+        plan: Plan,
+        out: Path,
+        *,
+        say: Callable[[str], None] = print,
+        callbacks: Sequence[Any] = (),
+        flagged: Flagged = Flagged.REFUSE,
     ) -> None:
         self.processes = processes()
         self.plan, self.out, self.callbacks = plan, out, tuple(callbacks)
@@ -58,11 +70,21 @@ class Training:
         env = dict(plan.env)
         self.bridge = Bridge(env.pop("id", "MedTool-v0"), **env)
         self.scenario = self.bridge.scenario
+        private = not is_public(self.scenario.tasks)
+        found = held_back(self._held_out, range(min(SHOWN, plan.held_out)), flagged) if private else {}
+        self._unseen = frozenset(found) if flagged is Flagged.SKIP else frozenset[int]()
         with self._first_alone():
             self._claim()
+            if found:
+                keep_record(out, found, flagged)
 
     def run(self, stages: Sequence[str] = STAGES) -> dict[str, dict[str, Any]]:
-        """Carry out stages and return what the policy was worth before and after each, on held-out tasks."""
+        """Carry out stages and return what the policy was worth before and after each, on held-out tasks.
+
+        Raises:
+            InputError: where the plan asks for more tasks than there are.
+        """
+        self._counted(stages)
         self.begin()
         for stage in stages:
             if not (self.out / stage / "policy").exists():
@@ -200,6 +222,17 @@ class Training:
         self.out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(plan, indent=1) + "\n", "utf-8")
 
+    def _counted(self, stages: Sequence[str]) -> None:
+        """See that there are as many tasks as the plan asks for."""
+        asked = [("held_out", "test", self.plan.held_out)]
+        asked += [(f"{stage}.tasks", "train", getattr(self.plan, stage).tasks) for stage in stages]
+        if "grpo" in stages:
+            asked.append(("held_out", "validation", self.plan.held_out))
+        for key, split, count in asked:
+            there = len(self.scenario.source(split))
+            if count > there:
+                raise InputError(f"{key} is {count}, but split {split!r} has {there} tasks: --set {key}={there}")
+
     def _first(self) -> tuple[Any, Any]:
         policy = self.plan.policy
         if policy.model:
@@ -325,13 +358,16 @@ class Training:
         path.write_text(json.dumps(summary, indent=1), "utf-8")
         self.say(f"{stage}: held-out reward {mean(summary, 'reward'):.2f}")
 
+    def _held_out(self, index: int) -> Task:
+        return self.scenario.task("test", index)
+
     def _play(self, agent: Any, split: str, keep: Path | None = None) -> list[Line]:
         places = [(split, index) for index in range(self.plan.held_out)]
         lines: list[Line] = []
         for trajectory, reward in rollouts(self.scenario, agent, places, batch=self.plan.batch):
             line = episode_line(trajectory, reward, self.scenario.recipe)
             line["box_iou"] = _box_iou(trajectory)
-            if keep and len(lines) < SHOWN:
+            if keep and len(lines) < SHOWN and len(lines) not in self._unseen:
                 keep_images(line, trajectory, keep / "images")
             lines.append(line)
         if keep:

@@ -8,13 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from medgym.agents.transformers import Transformers, load
 from medgym.cli import app
 from medgym.core.errors import InputError
+from medgym.data.screening import Flagged
 from medgym.training import Guard, Training, grpo_trainer, load_plan
+from tests.data.test_screening import records, scan
 
 from .conftest import NANO
 
@@ -174,3 +178,31 @@ def test_one_seed_gives_the_same_numbers(tmp_path: Path):
         logs = [json.loads((tmp_path / name / stage / "log.json").read_text("utf-8")) for stage in ("sft", "grpo")]
         found.append((results, [[line.get("loss"), line.get("reward")] for log in logs for line in log]))
     assert found[0] == found[1]
+
+
+def test_no_picture_that_may_name_a_patient_is_kept_unless_its_user_says_so(tmp_path: Path):
+    for name, text in (("a.png", ""), ("b.png", "Doe, Jane"), ("c.png", "")):
+        pixels = scan(text).copy()
+        pixels[-1, ord(name[0]) :] = 90  # or two of them would be one picture
+        Image.fromarray(pixels).save(tmp_path / name)
+    for number in range(30):
+        Image.fromarray(np.full((64, 64), number, np.uint8)).save(tmp_path / f"{number}.png")
+    names = ["a.png", "b.png", "c.png", *(f"{number}.png" for number in range(30))]
+    many = str(records(tmp_path, *names))
+    plan = load_plan("quick", {**NANO, "env.tasks": many})
+    with pytest.raises(InputError, match=r"(?s)may name a patient.*b\.png: text in the pixels"):
+        Training(plan, tmp_path / "refused", say=lambda line: None)
+    assert not (tmp_path / "refused").exists()
+    with pytest.raises(InputError, match=r"sft\.tasks is 100, but split 'train' has 33 tasks"):
+        Training(plan, tmp_path / "few", say=lambda line: None, flagged=Flagged.KEEP).run(("sft",))
+    kept = {}
+    for flagged in (Flagged.SKIP, Flagged.KEEP):
+        out = tmp_path / flagged
+        changes = {"env.tasks": many, "held_out": 3, "sft.tasks": 30}
+        Training(load_plan("quick", {**NANO, **changes}), out, say=lambda line: None, flagged=flagged).begin()
+        lines = [json.loads(line) for line in (out / "start" / "episodes.jsonl").read_text().splitlines()]
+        assert len(lines) == 3
+        pictures = {path.stem for path in (out / "start" / "images").iterdir()}
+        kept[flagged] = [{view["image"] for view in line["views"]} <= pictures for line in lines]
+        assert "text in the pixels" in (out / "screening.json").read_text()
+    assert kept == {Flagged.SKIP: [True, False, True], Flagged.KEEP: [True, True, True]}
