@@ -200,10 +200,11 @@ class _Picture(Pillow.Image):
 
     def load(self) -> Any:
         """Take the pixels, and be a plain picture from now on."""
-        picture = Pillow.fromarray(self._view.pixels)
-        self.__class__ = picture.__class__  # type: ignore[assignment]
-        self.__dict__ = picture.__dict__
-        return picture.load()
+        view = vars(self).get("_view")  # None where another thread was here in between
+        if view is not None:
+            self.__dict__ = Pillow.fromarray(view.pixels).__dict__
+            self.__class__ = Pillow.Image  # type: ignore[assignment]
+        return Pillow.Image.load(self)
 
     def __eq__(self, other: object) -> bool:
         """Compare as plain pictures."""

@@ -39,7 +39,7 @@ class Human:
         self._pictures: list[Pillow.Image] = []
         self._actions: SimpleQueue[str] = SimpleQueue()
         self._server: ThreadingHTTPServer | None = None
-        self._seen = -1
+        self._delivered = -1
         self.address = ""
 
     def open(self, port: int = 0) -> str:
@@ -98,15 +98,19 @@ class Human:
     def news(self, seen: int, patience: float = PATIENCE) -> dict[str, Any]:
         """Return what is shown, as soon as it is other than what was `seen`."""
         with self._news:
-            self._seen = seen
-            self._news.notify_all()
             self._news.wait_for(lambda: self._shown["version"] != seen, patience)
             return self._shown
+
+    def delivered(self, version: int) -> None:
+        """Note that a page has what was shown."""
+        with self._news:
+            self._delivered = version
+            self._news.notify_all()
 
     def close(self) -> None:
         """Serve no more, once the page has what came last."""
         with self._news:
-            self._news.wait_for(lambda: self._seen == self._shown["version"], FAREWELL)
+            self._news.wait_for(lambda: self._delivered == self._shown["version"], FAREWELL)
         server, self._server = self._server, None
         if server:
             server.shutdown()
@@ -180,6 +184,7 @@ def _pages(root: str, human: Human) -> Callable[..., BaseHTTPRequestHandler]:
             elif path == "news":
                 shown = human.news(int(query) if query.lstrip("-").isdecimal() else -1)
                 self._send(HTTPStatus.OK, json.dumps(shown).encode(), "application/json")
+                human.delivered(shown["version"])
             else:
                 self._picture(path.removeprefix("image/"))
 

@@ -4,6 +4,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -270,3 +271,12 @@ def test_a_picture_knows_its_size_at_once_and_is_a_plain_one_as_soon_as_it_is_wo
     shown.thumbnail((5, 5))
     assert type(shown) is Pillow.Image
     assert view.picture == wanted
+
+
+def test_threads_may_work_with_one_picture() -> None:
+    for _ in range(20):
+        view = View.whole(picture(90, 70), 60)
+        shown, wanted = view.picture, Pillow.fromarray(view.pixels)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _, shown=shown: np.asarray(shown), range(16)))
+        assert all((each == np.asarray(wanted)).all() for each in found)
