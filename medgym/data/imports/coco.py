@@ -223,7 +223,10 @@ def _objects(whole: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
 
 def _read(path: str) -> Any:
     """Read a file, once for as long as it stays the same."""
-    facts = os.stat(path)
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({type(error).__name__}); expected COCO's instances") from None
     return _parsed(path, facts.st_mtime_ns, facts.st_size)
 
 

@@ -175,6 +175,13 @@ def test_what_is_no_source_or_several_says_so(tmp_path: Path) -> None:
         bring_in(records(tmp_path), tmp_path / "out", "folder")
 
 
+def test_a_folder_is_told_with_a_slash_behind_it_and_broken_links_in_it(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    records(tmp_path / "source")
+    (tmp_path / "source" / "about.json").symlink_to(tmp_path / "gone.json")
+    assert detected(f"{tmp_path}/source/") == detected(f"{tmp_path}/source") == "records"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_folder_of_anything_else_holds_nothing(form: str, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
