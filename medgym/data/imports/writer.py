@@ -20,7 +20,7 @@ from ...core.mask import Mask
 from ...core.task import Kind, Task, Truth, truth_of
 from ...tasks.manifest import GROUP, MANIFEST, schema
 from ...tasks.records import completed, unique_name
-from ...tasks.schema import DENIAL, TYPES, Record, read_record
+from ...tasks.schema import DENIAL, TYPES, Record, lettered, read_record
 from .dicom_planes import whose
 from .found import Found, Rejected, pseudonym
 from .splits import Owner, Splits
@@ -150,7 +150,7 @@ class Writer:
         return {
             "question_type": WRITTEN[task.kind],
             "question": task.question,
-            "options": list(task.options),
+            "options": lettered(task.options),
             "answer": [truth.answer, *truth.accepted] if truth.answer else [],
             "image_path": [self._path(path) for path in record.images],
             "slice": [*record.slices] if any(each is not None for each in record.slices) else None,
@@ -206,7 +206,7 @@ def general(reason: str) -> str:
     """Reduce a reason to what others share with it: no paths, names in quotes or numbers."""
     path = r"(?:/|[A-Za-z]:\\)[^:;]*"
     short = re.sub(rf"(?<=\s){path}(?=[:;]|$)", "…", re.sub(rf"^{path}: ", "", reason))
-    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'…'", short))
+    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"(?<!\w)(['\"]).*?\1(?!\w)", r"\1…\1", short))
 
 
 def _check_free(out: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.geometry import Box
 from ...core.task import Kind
-from ...tasks.schema import TYPES
+from ...tasks.schema import TYPES, lettered
 from .scenes import Scene
 
 RULES, MODEL = "rules", "model"
@@ -71,7 +71,7 @@ class Draft:
             "question_type": TYPE_OF[self.kind],
             "data_type": self.form,
             "question": self.question,
-            "options": list(self.options),
+            "options": lettered(self.options),
             "answer": self._letter if self.options else self.right,
             "image_path": os.path.relpath(path, folder) if inside else path,
             "slice": number,

@@ -341,6 +341,8 @@ def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) ->
         ("/a b/c.png: the mask is 12x10; expected 9x9", "the mask is NxN; expected NxN"),
         ("mask_path: no such file: /a/b c.png; expected a path", "mask_path: no such file: …; expected a path"),
         ("unknown split 'tain'. There are: yes/no", "unknown split '…'. There are: yes/no"),
+        ("label 'a' of the image's mask: \"b's\"", "label '…' of the image's mask: \"…\""),
+        ("the segment's pixels are not the image's; expected", "the segment's pixels are not the image's; expected"),
         ("it has no name; expected one in --names", "it has no name; expected one in --names"),
     ],
 )
