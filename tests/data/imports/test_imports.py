@@ -321,6 +321,19 @@ def test_dicom_images_of_other_formats_keep_their_patient_in_one_split(form: str
     assert not any(PATIENT in repr(task.meta) for task in found)
 
 
+def test_a_series_of_a_record_keeps_its_patient_in_one_split(tmp_path: Path) -> None:
+    from .samples import series
+
+    rows = []
+    for number in range(8):
+        series(tmp_path / f"scan{number}", 3, SeriesInstanceUID=f"1.2.{number}", PatientID=f"{PATIENT}-{number // 4}")
+        rows.append({"question_type": "yes/no", "question": "Is it?", "answer": "no", "image_path": f"scan{number}"})
+    (tmp_path / "set.json").write_text(json.dumps(rows))
+    bring_in(tmp_path / "set.json", tmp_path / "out", split="0.4,0.3,0.3")
+    found = {(task.meta["patient"], task.split) for task in tasks(tmp_path / "out")}
+    assert len(found) == len({patient for patient, _ in found}) == 2
+
+
 def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) -> None:
     source = folder(tmp_path / "real")
     home = tmp_path / "source"
