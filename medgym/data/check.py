@@ -148,7 +148,7 @@ def _tasks(tasks: TaskSource, split: str, survey: _Survey) -> Iterator[Task | No
         try:
             task = tasks[index]
             for image in task.images:
-                _ = image.pixels
+                screened(image)
         except Exception as error:  # a source of the user's own may raise anything
             failed.append(f"{split} {index}: {_words(error)}")
             yield None

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
 from medgym.core.errors import InputError
 from medgym.data.check import check
+from medgym.data.headers import Header
 from medgym.tasks.sources import load_tasks
 from tests.conftest import CASES
+from tests.data.imports.samples import series
 from tests.data.test_screening import dicom, scan
 from tests.tasks.published import samples
 from tests.test_cli import medgym
@@ -127,6 +130,29 @@ def test_signs_of_a_patient_are_errors_unless_the_identity_was_removed(folder: P
     assert "Doe" not in json.dumps(found)
     dicom(folder / "named.dcm", PatientName="Anonymous", PatientIdentityRemoved="YES")
     assert check(saved(folder, record("named.dcm", "test")))["right"]
+
+
+def test_a_series_is_checked_by_the_headers_of_all_its_files(folder: Path) -> None:
+    series(folder / "scan", BurnedInAnnotation="NO")
+    dataset = pydicom.dcmread(folder / "scan" / "image3.dcm")
+    dataset.BurnedInAnnotation, dataset.InstitutionName = "YES", "Hospital"
+    dataset.save_as(folder / "scan" / "image3.dcm")
+    (folder / "scan" / "empty").touch()
+    found = check(saved(folder, record("scan", "train")))
+    assert faults(found)["BurnedInAnnotation is YES"]["tasks"] == ("own/train-scan",)
+    assert faults(found)["identifying elements in the header"]["about"] == "InstitutionName, PatientID, PatientName"
+
+
+def test_a_header_that_cannot_be_read_is_an_error_with_its_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> Header:
+        raise InputError(f"{path}: damaged")
+
+    dicom(folder / "damaged.dcm")
+    monkeypatch.setattr("medgym.data.screening.read_header", fails)
+    found = check(saved(folder, record("0.png", "train"), record("damaged.dcm", "train")))
+    assert "damaged" in faults(found)["a task cannot be made"]["tasks"][0]
 
 
 def test_published_data_are_checked_by_their_groups(tmp_path: Path) -> None:

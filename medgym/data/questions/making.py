@@ -178,7 +178,9 @@ def _checked(
     if out.suffix != ".jsonl" or out.name in (REJECTED, ANSWERS):
         raise InputError(f"{out}: expected the name of a .jsonl file other than {REJECTED} and {ANSWERS}")
     if (out.parent / MANIFEST).exists():
-        raise InputError(f"{out.parent}: holds an import, whose {REJECTED} would be lost; name a file in another folder")
+        raise InputError(
+            f"{out.parent}: holds an import, whose {REJECTED} would be lost; name a file in another folder"
+        )
     if per_image is not None and per_image < 1:
         raise InputError(f"per-image is a whole number from 1, not {per_image}")
     if write and model is None:
