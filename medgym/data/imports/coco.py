@@ -6,7 +6,6 @@ COCO puts them, and a file or folder called train, val or test is a split.
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,8 @@ from ...tasks.readers import open_image
 from .found import Finds, Found, Rejected, Wanted, Where, detection, files_in, segmentation, split_of, structure
 
 PARTS = ("images", "annotations", "categories")
+FAR = 1e9
+"""Pixels; no number of a box, nor infinity, is beyond it."""
 DEPTH = 2
 """Folders down to which files of annotations are looked for."""
 
@@ -125,7 +126,7 @@ def _image(annotations: Path, image: Mapping[str, Any]) -> tuple[str, Size]:
     name = image.get("file_name")
     if not isinstance(name, str) or not name:
         raise InputError("file_name is missing; expected that of an image")
-    path = next((path for path in _places(annotations, name) if path.is_file()), None)
+    path = next((path for path in _places(annotations, name) if os.path.isfile(path)), None)
     if path is None:
         raise InputError(f"no such file: {name}; expected it beside the annotations or in images")
     size = open_image(path).size
@@ -188,7 +189,8 @@ def _code(counts: Any, size: Size) -> dict[str, Any]:
     """Check run lengths, and compress those that are not; raises what `_codes` expects where they do not fit."""
     shape = [size[1], size[0]]
     if isinstance(counts, list):
-        if min(counts) < 0 or sum(counts) != shape[0] * shape[1]:
+        # pycocotools drops fractions, and does not come back from uniting what then fills less than the image.
+        if min(counts) < 0 or sum(counts) != shape[0] * shape[1] or any(count % 1 for count in counts):
             raise ValueError
         return dict(coco.frPyObjects({"counts": counts, "size": shape}, *shape))
     return {"size": shape, "counts": Mask.from_json({"size": shape, "counts": counts}).counts}
@@ -202,7 +204,7 @@ def _boxes(annotations: Sequence[Mapping[str, Any]], size: Size) -> list[list[fl
     for each in annotations:
         box: Any = each.get("bbox")
         numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
-        if not numbers or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
+        if not numbers or not all(abs(value) < FAR for value in box) or min(box[2:]) <= 0:
             return f"annotation {each.get('id')}: its bbox cannot be read; expected [x, y, width, height]"
         x, y, width, height = box
         cut = [max(0.0, x), max(0.0, y), min(float(size[0]), x + width), min(float(size[1]), y + height)]
