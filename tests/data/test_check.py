@@ -1,6 +1,7 @@
 """The check of a set of tasks: what leaks from split to split, what cannot be read, what names a patient."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,6 @@ class Leaky:
         return len(self.tasks)
 
     def __getitem__(self, index: int) -> Any:
-        from dataclasses import replace
-
         if index == 2:
             raise KeyError("lost")
         return replace(self.tasks[index], meta={"patient": f"p{index}", "study": f"{self.tasks[index].split}{index}"})
@@ -104,6 +103,19 @@ def test_shared_patients_and_failing_tasks_of_a_source_of_ones_own_are_named() -
     assert "KeyError: 'lost'" in named["a task cannot be made"]["tasks"][0]
     assert found["splits"]["test"]["made"] == 2
     assert not any("p0" in str(fault) for fault in found["faults"]), "a patient's name is not repeated"
+
+
+class Numbered(Leaky):
+    """A source of one's own that counts the tasks of each split from 0."""
+
+    def __getitem__(self, index: int) -> Any:
+        return replace(self.tasks[index], id=str(index))
+
+
+def test_splits_of_one_length_and_numbering_are_not_taken_for_one() -> None:
+    found = check("tests.data.test_check:Numbered")
+    assert list(found["splits"]) == ["train", "validation", "test"]
+    assert "splits share a task" in faults(found)
 
 
 def test_records_that_name_no_split_are_one_split(folder: Path) -> None:
