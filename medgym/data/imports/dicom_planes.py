@@ -53,7 +53,6 @@ class Plane:
 
     path: str
     frame: int | None
-    uid: str
     series: str
     study: str
     patient: str
@@ -199,7 +198,6 @@ def _plane(dataset: Any, path: str, frame: int, count: int) -> Plane:
     return Plane(
         os.path.abspath(path),
         frame if count > 1 else None,
-        text("SOPInstanceUID"),
         text("SeriesInstanceUID"),
         text("StudyInstanceUID"),
         text("PatientID"),

@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,6 @@ class Draft:
     unit: str = ""
     tolerance: float = 0.0
     by: str = RULES
-    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
