@@ -128,7 +128,7 @@ def _image(annotations: Path, image: Mapping[str, Any]) -> tuple[str, Size]:
         raise InputError("file_name is missing; expected that of an image")
     path = next((path for path in _places(annotations, name) if os.path.isfile(path)), None)
     if path is None:
-        raise InputError(f"no such file: {name}; expected it beside the annotations or in images")
+        raise InputError(f"no such file: {name!r}; expected it beside the annotations or in images")
     size = open_image(path).size
     written = (image.get("width"), image.get("height"))
     if None not in written and written != size:
@@ -158,7 +158,7 @@ def _united(annotations: Sequence[Mapping[str, Any]], size: Size) -> Mask | None
 
 def _codes(annotation: Mapping[str, Any], size: Size) -> list[dict[str, Any]]:
     """Return an annotation's run lengths."""
-    found, named = annotation["segmentation"], f"annotation {annotation.get('id')}"
+    found, named = annotation["segmentation"], f"annotation {annotation.get('id')!r}"
     width, height = size
     try:
         if isinstance(found, list):
@@ -205,11 +205,11 @@ def _boxes(annotations: Sequence[Mapping[str, Any]], size: Size) -> list[list[fl
         box: Any = each.get("bbox")
         numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
         if not numbers or not all(abs(value) < FAR for value in box) or min(box[2:]) <= 0:
-            return f"annotation {each.get('id')}: its bbox cannot be read; expected [x, y, width, height]"
+            return f"annotation {each.get('id')!r}: its bbox cannot be read; expected [x, y, width, height]"
         x, y, width, height = box
         cut = [max(0.0, x), max(0.0, y), min(float(size[0]), x + width), min(float(size[1]), y + height)]
         if cut[0] >= cut[2] or cut[1] >= cut[3]:
-            return f"annotation {each.get('id')}: its bbox lies outside the image"
+            return f"annotation {each.get('id')!r}: its bbox lies outside the image"
         found.append(cut)
     return found
 

@@ -100,7 +100,8 @@ def _tasks(source: str, key: Key, path: str, masks: Mapping[str, list[str]], wan
     known: dict[str, Mask] = {}
     places: dict[str, str] = {}
     for name, files in masks.items():
-        read, file = [], ""
+        read: list[tuple[str, Mask]] = []
+        file = ""
         try:
             for file in files:
                 read += _masks(os.path.join(source, file), name or wanted.only, size, wanted).items()

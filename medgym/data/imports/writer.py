@@ -27,6 +27,8 @@ from .splits import Owner, Splits
 
 ABOUT, REJECTED = "about.json", "rejected.jsonl"
 MADE_BY = "medgym data import"
+SHOWN = 12
+"""So many reasons are named in an error."""
 WRITTEN = {kind: name for name, kind in TYPES.items()}
 Row = dict[str, Any]
 
@@ -59,8 +61,8 @@ class Writer:
         self._patient = patient
         self._used: set[str] = set()
         self._rows: list[Row] = []
-        self._counts: dict[str, Counter[str]] = {name: Counter() for name in ("kinds", "structures", "splits")}
-        self._counts["modalities"] = Counter()
+        counted = ("kinds", "structures", "splits", "modalities")
+        self._counts: dict[str, Counter[str]] = {name: Counter() for name in counted}
         self._reasons: Counter[str] = Counter()
 
     def write(self, finds: Iterable[Found | Rejected], about: dict[str, Any], tick: Callable[[], None]) -> Row:
@@ -185,7 +187,8 @@ class Writer:
         rejected = {"count": self._reasons.total(), "reasons": reasons}
         tasks = self._counts["kinds"].total()
         if not tasks:
-            told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+            shown = [f"{count}: {reason}" for reason, count in reasons.items()]
+            told = "; ".join(shown[:SHOWN] + ["…"] * (len(shown) > SHOWN))
             raise InputError(f"{about['source']}: nothing could be imported; rejected: {told or 'nothing'}")
         return {"made_by": MADE_BY, "medgym": __version__, **about, "tasks": tasks, **counts, "rejected": rejected}
 

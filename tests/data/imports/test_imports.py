@@ -155,6 +155,18 @@ def test_where_nothing_can_be_imported_the_reasons_are_told_and_nothing_is_writt
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
+def test_an_error_about_many_files_stays_short(tmp_path: Path) -> None:
+    """Of a thousand images that are not there, one reason is told, though they are named by words."""
+    names = ["".join(chr(97 + int(digit)) for digit in f"{number:04d}") for number in range(1000)]
+    images = [{"id": name, "file_name": f"{name}.png"} for name in names]
+    marks = [{"id": name, "image_id": name, "category_id": 1, "bbox": [1, 2, 3, 4]} for name in names]
+    whole = {"images": images, "annotations": marks, "categories": [{"id": 1, "name": "nodule"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(whole))
+    with pytest.raises(InputError, match="rejected: 1000: no such file: '…'; expected") as told:
+        bring_in(tmp_path / "instances.json", tmp_path / "out")
+    assert len(str(told.value)) < 1000
+
+
 # Formats
 
 
