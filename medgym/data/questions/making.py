@@ -181,12 +181,26 @@ def _checked(
         raise InputError(
             f"{out.parent}: holds an import, whose {REJECTED} would be lost; name a file in another folder"
         )
+    if not _ours(out):
+        raise InputError(f"{out}: exists and is not what medgym data questions wrote; name another file")
     if per_image is not None and per_image < 1:
         raise InputError(f"per-image is a whole number from 1, not {per_image}")
     if write and model is None:
         raise InputError("only an endpoint can word questions; name one by --endpoint and --model")
     out.parent.mkdir(parents=True, exist_ok=True)
     return tuple(name for name in FORMS if name in (forms or FORMS))
+
+
+def _ours(out: Path) -> bool:
+    """Whether a file may be replaced: there is none, or it begins with a question of a form."""
+    try:
+        with out.open(encoding="utf-8") as file:
+            first = file.readline()
+        return not first or json.loads(first)["data_type"] in FORMS
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _picked(drafts: Sequence[Draft], most: int | None) -> list[Draft]:

@@ -125,6 +125,9 @@ def test_what_cannot_be_is_said(records: str, tmp_path: Path) -> None:
     for same in (records, tmp_path / "link" / "records.jsonl"):
         with pytest.raises(InputError, match="take the place of their source"):
             make(records, same)
+    (tmp_path / "own.jsonl").write_text(json.dumps({"question": "Which?"}))
+    with pytest.raises(InputError, match="exists and is not what medgym data questions wrote"):
+        make(records, tmp_path / "own.jsonl")
     (tmp_path / "imported").mkdir()
     (tmp_path / "imported" / "manifest.parquet").touch()
     with pytest.raises(InputError, match=r"holds an import, whose rejected\.jsonl would be lost"):
