@@ -126,12 +126,14 @@ def _splits(source: str) -> tuple[dict[str, TaskSource], dict[str, str]]:
 def _one(tasks: TaskSource, others: TaskSource) -> bool:
     """Whether two splits are the same tasks under two names, as those of records that name no split."""
     looked = {0, len(tasks) // 2, len(tasks) - 1}
-    return len(tasks) == len(others) and all(_name(tasks, at) == _name(others, at) for at in looked)
+    return len(tasks) == len(others) and all(_shown(tasks, at) == _shown(others, at) for at in looked)
 
 
-def _name(tasks: TaskSource, index: int) -> str:
+def _shown(tasks: TaskSource, index: int) -> Hashable:
+    """Return a task's name and its pixels: sources of one's own may number the tasks of each split."""
     try:
-        return tasks[index].id
+        task = tasks[index]
+        return task.id, *(image.digest for image in task.images)
     except Exception as error:
         return _words(error)
 
@@ -148,7 +150,7 @@ def _tasks(tasks: TaskSource, split: str, survey: _Survey) -> Iterator[Task | No
         try:
             task = tasks[index]
             for image in task.images:
-                _ = image.pixels
+                screened(image)
         except Exception as error:  # a source of the user's own may raise anything
             failed.append(f"{split} {index}: {_words(error)}")
             yield None

@@ -29,7 +29,7 @@ MARGINS = (
 """Shares cut off left, top, right and bottom; the first leaves all."""
 FLAT = 2.0
 """Grey levels of standard deviation below which an image shows nothing by which to tell it."""
-BLOCK = 1024
+BLOCK = 256
 THUMBNAIL = 256
 
 Hashes = NDArray[np.bool_]
@@ -65,21 +65,26 @@ def _cut(image: Image.Image, margins: tuple[float, float, float, float]) -> Imag
     return image.resize((4 * SIDE, 4 * SIDE), Image.Resampling.LANCZOS, box)
 
 
-def near_pairs(hashes: Sequence[Hashes], nearest: int = NEAR) -> list[Pair]:
-    """Return every two images whose hashes differ in at most `nearest` bits, the nearest first.
+def near_pairs(hashes: Sequence[Hashes]) -> list[Pair]:
+    """Return every two images whose hashes differ in at most `NEAR` bits, the nearest first.
 
     Bits are counted by products of matrices of -1 and 1: 10,000 images take seconds.
     """
     if not hashes:
         return []
-    signs = np.stack(hashes).astype(np.float32) * 2 - 1
+    whole = _signs(hashes, 0)
     found: dict[tuple[int, int], int] = {}
-    for start in range(0, len(signs), BLOCK):
-        whole = signs[start : start + BLOCK, 0]
-        for form in range(len(MARGINS)):
-            products = whole @ signs[:, form].T
-            for one, two in np.argwhere(products >= BITS - 2 * nearest):
+    for form in range(len(MARGINS)):
+        cut = _signs(hashes, form)
+        for start in range(0, len(whole), BLOCK):
+            products = whole[start : start + BLOCK] @ cut.T
+            for one, two in np.argwhere(products >= BITS - 2 * NEAR):
                 pair = (min(start + int(one), int(two)), max(start + int(one), int(two)))
                 if pair[0] != pair[1]:
                     found[pair] = min(found.get(pair, BITS), int(BITS - products[one, two]) // 2)
     return sorted((Pair(*pair, distance) for pair, distance in found.items()), key=lambda pair: pair[::-1])
+
+
+def _signs(hashes: Sequence[Hashes], form: int) -> NDArray[np.float32]:
+    """Return one hash of each image as -1 and 1, ``(N, 256)``: all eight would be 8 KB an image."""
+    return np.stack([each[form] for each in hashes]).astype(np.float32) * 2 - 1

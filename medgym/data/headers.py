@@ -5,11 +5,13 @@ stay. Its dates and unique identifiers are left out: nearly every file has some,
 replaced.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from ..tasks.readers import guarded
+from ..tasks.readers import guarded, is_dicom
 
 PATIENT = (
     "PatientName PatientID IssuerOfPatientID OtherPatientIDs OtherPatientNames PatientBirthName PatientBirthDate "
@@ -65,6 +67,27 @@ def read_header(path: str) -> Header:
         return Header(tuple(sorted(held)), *(str(dataset.get(flag) or "").strip().upper() == "YES" for flag in flags))
 
     return guarded(path, "dicom", read)
+
+
+@lru_cache(maxsize=64)
+def read_series(folder: str, _facts: Hashable) -> Header:
+    """Read the headers of a series' files as one: what any of them says, and what they all do of removal.
+
+    Args:
+        folder: of the series.
+        _facts: what changes where a file does.
+
+    Raises:
+        InputError: as `read_header`.
+    """
+    files = sorted(entry.path for entry in os.scandir(folder) if entry.is_file() and entry.stat().st_size)
+    found = [read_header(path) for path in files if is_dicom(path)]
+    return Header(
+        tuple(sorted({name for header in found for name in header.named})),
+        all(header.removed for header in found),
+        any(header.burned_in for header in found),
+        any(header.recognisable for header in found),
+    )
 
 
 def _identifying(dataset: Any) -> Iterator[Any]:

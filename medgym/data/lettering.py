@@ -28,6 +28,8 @@ LETTERS = 4
 """The fewest letters of a row."""
 ENOUGH = 1.0
 """The evidence from which a row is text: that of four well set letters of half the greatest contrast."""
+BLOCK = 2048
+"""Letters whose neighbours are looked for at once: of a grid of 30,000 dots, all pairs are over a gigabyte."""
 SIDES = (400, 1280)
 """Smaller images are looked at doubled, larger ones made smaller."""
 
@@ -144,10 +146,22 @@ def _bright(levels: NDArray[np.uint8], of: NDArray[np.int32], areas: NDArray[np.
 
 def _linked(letters: _Letters) -> Iterator[_Letters]:
     """Link letters to those on their right that may be of the same row."""
+    count = len(letters.boxes)
+    found = [_neighbours(letters, start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    first, second = (np.concatenate(each) for each in zip(*found, strict=True))
+    pairs = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    _, row = connected_components(pairs, directed=False)
+    for number in np.flatnonzero(np.bincount(row) >= LETTERS):
+        yield letters.of(np.flatnonzero(row == number))
+
+
+def _neighbours(letters: _Letters, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of the letters from `start` to `stop` with those on their right in the same row."""
     boxes, heights = letters.boxes, letters.heights
-    ends = np.searchsorted(boxes[:, 0], boxes[:, 2] + 2 * heights, side="right")
-    first = np.repeat(np.arange(len(boxes)), np.maximum(ends - np.arange(len(boxes)) - 1, 0))
-    second = np.concatenate([np.arange(start + 1, max(end, start + 1)) for start, end in enumerate(ends)])
+    own = np.arange(start, stop)
+    ends = np.searchsorted(boxes[:, 0], boxes[own, 2] + 2 * heights[own], side="right")
+    first = np.repeat(own, np.maximum(ends - own - 1, 0))
+    second = np.concatenate([np.arange(at + 1, max(end, at + 1)) for at, end in zip(own, ends, strict=True)])
     tall, low = np.maximum(heights[first], heights[second]), np.minimum(heights[first], heights[second])
     gap = boxes[second, 0] - boxes[first, 2]
     off = np.abs(boxes[second] - boxes[first])
@@ -155,10 +169,7 @@ def _linked(letters: _Letters) -> Iterator[_Letters]:
     level = np.minimum(off[:, 1], off[:, 3]) <= np.maximum(1, 0.12 * tall)
     alike = (low >= 0.6 * tall) & (np.abs(letters.levels[second] - letters.levels[first]) <= 18)
     near = level & alike & (gap <= 1.1 * tall) & (gap >= -0.25 * tall)
-    pairs = coo_array((np.ones(near.sum(), bool), (first[near], second[near])), shape=(len(boxes), len(boxes)))
-    _, row = connected_components(pairs, directed=False)
-    for number in np.flatnonzero(np.bincount(row) >= LETTERS):
-        yield letters.of(np.flatnonzero(row == number))
+    return first[near], second[near]
 
 
 def _evidence(row: _Letters) -> float:

@@ -6,6 +6,7 @@ run copies a header; `medgym data check` lists them.
 """
 
 import json
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..core.task import Task
 from ..spec import split_spec
 from ..tasks.readers import file_of, is_dicom
 from ..tasks.sources import SOURCES
-from .headers import read_header
+from .headers import read_header, read_series
 from .lettering import lines_of_text
 
 SHOWN = 10
@@ -76,7 +77,7 @@ def screened(image: SourceImage) -> tuple[Finding, ...]:
         InputError: where the image cannot be read.
     """
     if image.key not in _FOUND:
-        _FOUND[image.key] = (*_in_pixels(image), *_in_header(file_of(image)[0]))
+        _FOUND[image.key] = (*_in_pixels(image), *_in_header(image))
     return _FOUND[image.key]
 
 
@@ -87,10 +88,14 @@ def _in_pixels(image: SourceImage) -> Iterable[Finding]:
         yield Finding(Sign.TEXT, f"at {place}")
 
 
-def _in_header(path: str) -> Iterable[Finding]:
-    if not path or not is_dicom(path):
+def _in_header(image: SourceImage) -> Iterable[Finding]:
+    path, place = file_of(image)[0], image.root.place
+    if place is not None and os.path.isdir(path):
+        header = read_series(path, place.volume.key)
+    elif path and is_dicom(path):
+        header = read_header(path)
+    else:
         return
-    header = read_header(path)
     if header.burned_in:
         yield Finding(Sign.ANNOTATION, "")
     if header.recognisable:

@@ -114,9 +114,10 @@ class Manifest:
 
 @lru_cache(maxsize=256)
 def _made(facts: Facts, row: int, split: str, index: int) -> Task:
-    raw = _raw(facts, row)
-    named = f"{facts[0]}, row {row + 1} (question_id {raw.get('question_id')!r})"
+    found = _row(facts, row)
+    named = f"{facts[0]}, row {row + 1} (question_id {found.get('question_id')!r})"
     try:
+        raw = _as_record(found)
         record = read_record(raw, facts[0], _name(facts, row, raw), named)
         _check_kind(record, raw)
         return completed(record, split, index)
@@ -135,19 +136,26 @@ def _check_kind(record: Record, raw: Mapping[str, Any]) -> None:
         raise InputError(f"question_type is {raw['question_type']!r} and its answer a {kind}; expected {kind}")
 
 
-def _raw(facts: Facts, row: int) -> dict[str, Any]:
-    """Return a row as a record is written in JSON."""
+def _row(facts: Facts, row: int) -> dict[str, Any]:
+    """Read a row, without what is missing in it."""
     starts = _starts(facts)
     group = int(np.searchsorted(starts, row, "right")) - 1
     found = _group(facts, group).slice(row - int(starts[group]), 1).to_pylist()[0]
-    raw = {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _as_record(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as a record is written in JSON."""
+    raw = {**row}
     if masks := raw.pop("masks", []):
-        raw["masks"] = {m["name"]: {"size": [m["height"], m["width"]], "counts": m["counts"]} for m in masks}
-    answer = raw.pop("answer", [])
-    if answer:
-        # A list, where a single answer could be taken for a number.
-        whole = isinstance(answer, str) or TYPES[raw["question_type"]] is Kind.OPEN
-        raw["answer"] = answer if whole else answer[0]
+        try:
+            raw["masks"] = {m["name"]: {"size": [m["height"], m["width"]], "counts": m["counts"]} for m in masks}
+        except (KeyError, TypeError):
+            raise InputError("masks: expected a list of name, height, width and counts, COCO's run lengths") from None
+    answer = raw.get("answer")
+    # A list, where a single answer could be taken for a number.
+    if isinstance(answer, list) and (not answer or TYPES[raw["question_type"]] is not Kind.OPEN):
+        raw["answer"] = answer[0] if answer else None
     return raw
 
 
@@ -161,7 +169,13 @@ def _facts(path: str | Path) -> Facts:
 
 
 def _opened(facts: Facts) -> Any:
-    """Open the file anew, so that threads share none; its own table of contents is held."""
+    """Open the file anew, so that threads share none; its own table of contents is held.
+
+    Raises:
+        InputError: where another file took its place, whose rows that table would misread.
+    """
+    if _facts(facts[0]) != facts:
+        raise InputError(f"{facts[0]}: the file changed since it was opened; load its tasks again")
     return import_module("pyarrow.parquet").ParquetFile(facts[0], metadata=_contents(facts))
 
 
@@ -199,7 +213,7 @@ def _index(facts: Facts) -> dict[str, Any]:
     """Read what rows are chosen by: `kind` and `split` are numbers a row, of `kinds` and of `SPLITS`."""
     with _opened(facts) as file:
         there = [name for name in SMALL if name in file.schema_arrow.names]
-        columns = {name: file.read([name]).column(0).combine_chunks() for name in there}
+        columns = {name: _column(file, name) for name in there}
     kinds, kind = _numbered(columns["question_type"])
     for name in kinds:
         if name not in TYPES:
@@ -207,7 +221,7 @@ def _index(facts: Facts) -> dict[str, Any]:
     found: dict[str, Any] = {"kinds": [TYPES[name] for name in kinds], "kind": kind, "split": None}
     if "split" in columns and columns["split"].null_count < len(columns["split"]):
         names, split = _numbered(columns["split"])
-        if None in names or "" in names:
+        if None in names:
             raise InputError(f"{facts[0]}: split is missing in some rows; expected {one_of(SPLITS)} in all or none")
         try:
             numbers = [SPLITS.index(split_named(name)) for name in names]
@@ -219,6 +233,16 @@ def _index(facts: Facts) -> dict[str, Any]:
                 _check_disjoint(facts[0], whose, columns[whose], found["split"])
     _check_ids(facts[0], columns.get("question_id"))
     return found
+
+
+def _column(file: Any, name: str) -> Any:
+    """Read a column as plain values; an empty text is none."""
+    types, compute = import_module("pyarrow.types"), import_module("pyarrow.compute")
+    found = file.read([name]).column(0).combine_chunks()
+    if types.is_dictionary(found.type):
+        found = found.dictionary_decode()
+    text = types.is_string(found.type) or types.is_large_string(found.type)
+    return compute.if_else(compute.equal(found, ""), None, found) if text else found
 
 
 def _numbered(column: Any) -> tuple[list[Any], NDArray[np.uint8]]:

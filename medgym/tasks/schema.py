@@ -188,7 +188,7 @@ def read_record(raw: Any, path: str, unique: str, named: str) -> Record:
         (),
         options if kind in (Kind.CHOICE, Kind.YES_NO, Kind.SEGMENTATION) else (),
         written.modality,
-        meta={name: raw[name] for name in META if raw.get(name) is not None},
+        meta={name: raw[name] for name in META if raw.get(name) not in (None, "")},
         truth=Truth(
             answers[0],
             answers[1:],
@@ -279,6 +279,13 @@ def _unlettered(texts: Sequence[str]) -> tuple[str, ...]:
         shown = ", ".join(letter or "none" for letter in letters)
         raise InputError(f"options have the letters {shown}; expected {', '.join(expected)}, or no letters")
     return tuple(texts)
+
+
+def lettered(texts: Sequence[str]) -> list[str]:
+    """Return options as a record has them: with letters where a text, such as ``A. fumigatus``, seems to have one."""
+    if not any(map(LETTERED.fullmatch, texts)):
+        return list(texts)
+    return [f"{chr(ord('A') + i)}. {text}" for i, text in enumerate(texts)]
 
 
 def _answers(answer: Any, kind: Kind, options: tuple[str, ...]) -> tuple[str, ...]:

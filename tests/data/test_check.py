@@ -1,17 +1,21 @@
 """The check of a set of tasks: what leaks from split to split, what cannot be read, what names a patient."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
 from medgym.core.errors import InputError
 from medgym.data.check import check
+from medgym.data.headers import Header
 from medgym.tasks.sources import load_tasks
 from tests.conftest import CASES
+from tests.data.imports.samples import series
 from tests.data.test_screening import dicom, scan
 from tests.tasks.published import samples
 from tests.test_cli import medgym
@@ -86,8 +90,6 @@ class Leaky:
         return len(self.tasks)
 
     def __getitem__(self, index: int) -> Any:
-        from dataclasses import replace
-
         if index == 2:
             raise KeyError("lost")
         return replace(self.tasks[index], meta={"patient": f"p{index}", "study": f"{self.tasks[index].split}{index}"})
@@ -101,6 +103,19 @@ def test_shared_patients_and_failing_tasks_of_a_source_of_ones_own_are_named() -
     assert "KeyError: 'lost'" in named["a task cannot be made"]["tasks"][0]
     assert found["splits"]["test"]["made"] == 2
     assert not any("p0" in str(fault) for fault in found["faults"]), "a patient's name is not repeated"
+
+
+class Numbered(Leaky):
+    """A source of one's own that counts the tasks of each split from 0."""
+
+    def __getitem__(self, index: int) -> Any:
+        return replace(self.tasks[index], id=str(index))
+
+
+def test_splits_of_one_length_and_numbering_are_not_taken_for_one() -> None:
+    found = check("tests.data.test_check:Numbered")
+    assert list(found["splits"]) == ["train", "validation", "test"]
+    assert "splits share a task" in faults(found)
 
 
 def test_records_that_name_no_split_are_one_split(folder: Path) -> None:
@@ -127,6 +142,29 @@ def test_signs_of_a_patient_are_errors_unless_the_identity_was_removed(folder: P
     assert "Doe" not in json.dumps(found)
     dicom(folder / "named.dcm", PatientName="Anonymous", PatientIdentityRemoved="YES")
     assert check(saved(folder, record("named.dcm", "test")))["right"]
+
+
+def test_a_series_is_checked_by_the_headers_of_all_its_files(folder: Path) -> None:
+    series(folder / "scan", BurnedInAnnotation="NO")
+    dataset = pydicom.dcmread(folder / "scan" / "image3.dcm")
+    dataset.BurnedInAnnotation, dataset.InstitutionName = "YES", "Hospital"
+    dataset.save_as(folder / "scan" / "image3.dcm")
+    (folder / "scan" / "empty").touch()
+    found = check(saved(folder, record("scan", "train")))
+    assert faults(found)["BurnedInAnnotation is YES"]["tasks"] == ("own/train-scan",)
+    assert faults(found)["identifying elements in the header"]["about"] == "InstitutionName, PatientID, PatientName"
+
+
+def test_a_header_that_cannot_be_read_is_an_error_with_its_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> Header:
+        raise InputError(f"{path}: damaged")
+
+    dicom(folder / "damaged.dcm")
+    monkeypatch.setattr("medgym.data.screening.read_header", fails)
+    found = check(saved(folder, record("0.png", "train"), record("damaged.dcm", "train")))
+    assert "damaged" in faults(found)["a task cannot be made"]["tasks"][0]
 
 
 def test_published_data_are_checked_by_their_groups(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Text in pixels: a name that is burned in is found, and images without text are not taken for such."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -71,3 +73,14 @@ def test_small_and_empty_images_are_no_fault(shape: tuple[int, ...]) -> None:
 def test_noise_is_no_text() -> None:
     noise = [np.random.default_rng(seed).integers(0, 255, (96, 128, 3), np.uint8) for seed in range(10)]
     assert sum(bool(lines_of_text(pixels)) for pixels in noise) <= 1
+
+
+def test_a_grid_of_thousands_of_dots_takes_little_memory() -> None:
+    dots = np.zeros((800, 800), np.uint8)
+    for row, column in np.ndindex(5, 3):
+        dots[row::8, column::6] = 255
+    tracemalloc.start()
+    lines_of_text(dots)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 128 << 20, "a screening of many images would be killed by one"

@@ -112,6 +112,53 @@ def test_columns_that_are_not_known_or_not_there_do_no_harm(folder: Path) -> Non
     assert (task.id, truth_of(task).answer) == (f"{folder.name}/#1", "yes")
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer", "right"), [("number", 0, "0"), ("number", 2.5, "2.5"), ("yes/no", False, "no")]
+)
+def test_an_answer_may_be_no_text(kind: str, answer: object, right: str, folder: Path) -> None:
+    table = {"question_type": [kind], "question": ["Is it?"], "image_path": ["image.png"], "answer": [answer]}
+    pyarrow.parquet.write_table(pyarrow.table(table), folder / "manifest.parquet")
+    assert truth_of(load_tasks(str(folder))[0]).answer == right
+
+
+def test_columns_may_be_categories(folder: Path) -> None:
+    """As pandas writes them."""
+    columns = {
+        "question_id": ["a", "b"],
+        "question_type": ["open-ended"] * 2,
+        "split": ["train", "test"],
+        "patient": ["p", "q"],
+    }
+    coded = {name: pyarrow.array(values).dictionary_encode() for name, values in columns.items()}
+    rest = {"question": ["Which?"] * 2, "image_path": ["image.png"] * 2, "answer": ["liver"] * 2}
+    pyarrow.parquet.write_table(pyarrow.table({**coded, **rest}), folder / "manifest.parquet")
+    assert [load_tasks(str(folder), split)[0].id for split in ("train", "test")] == ["a", "b"]
+
+
+def test_an_empty_name_is_none(folder: Path) -> None:
+    rows = [{**OPEN, "question_id": "", "patient": "", "study": "", "split": split} for split in ("train", "test")]
+    path = written(folder, *rows)
+    assert [len(Manifest(path, split)) for split in ("train", "test")] == [1, 1]
+    assert [len(Manifest(written(folder, {**row, "split": ""}, name="one.parquet"), "test")) for row in rows] == [1, 1]
+
+
+def test_masks_in_another_form_are_a_slip_of_their_row(folder: Path) -> None:
+    table = pyarrow.table({
+        "question_type": ["segmentation"], "question": ["Segment it."], "image_path": ["image.png"], "masks": ["{}"],
+    })  # fmt: skip
+    pyarrow.parquet.write_table(table, folder / "manifest.parquet")
+    with pytest.raises(InputError, match=r"row 1 .*: masks: expected a list of name, height, width and counts"):
+        load_tasks(str(folder))[0]
+
+
+def test_a_file_that_took_the_place_of_one_in_use_is_not_read_by_its_contents(folder: Path) -> None:
+    """A manifest that is imported anew while a run reads it."""
+    source = Manifest(written(folder, OPEN, SEGMENTATION, group=1))
+    written(folder, DETECTION, CHOICE, OPEN, group=1)
+    with pytest.raises(InputError, match="the file changed since it was opened"):
+        source[1]
+
+
 def test_it_travels_to_another_process_and_a_public_task_without_its_truth(folder: Path) -> None:
     found = Manifest(written(folder, SEGMENTATION))
     assert pickle.loads(pickle.dumps(found))[0].id == "c"

@@ -98,10 +98,8 @@ def _fits_file(path: str) -> list[str]:
 def _fits_folder(folder: str) -> list[str]:
     files = files_in(folder)
     fits = []
-    if any(name.lower().endswith((".json", ".jsonl")) and os.sep not in name for name in files):
-        tables = [os.path.join(folder, name) for name in files if name.lower().endswith((".json", ".jsonl"))]
-        records = _module("records")
-        fits += ["records"] * any(os.path.dirname(path) == folder and records.looks_like(path) for path in tables)
+    tables = [name for name in files if name.lower().endswith((".json", ".jsonl")) and os.sep not in name]
+    fits += ["records"] * any(_module("records").looks_like(os.path.join(folder, name)) for name in tables)
     fits += ["coco"] * bool(_module("coco").files_of(folder))
     fits += ["nifti"] * any(not case.fault for case in _module("nifti").cases(files))
     fits += ["dicom"] * _module("dicom").looks_like(folder, files)

@@ -6,7 +6,6 @@ COCO puts them, and a file or folder called train, val or test is a split.
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,8 @@ from ...tasks.readers import open_image
 from .found import Finds, Found, Rejected, Wanted, Where, detection, files_in, segmentation, split_of, structure
 
 PARTS = ("images", "annotations", "categories")
+FAR = 1e9
+"""Pixels; no number of a box, nor infinity, is beyond it."""
 DEPTH = 2
 """Folders down to which files of annotations are looked for."""
 
@@ -125,9 +126,9 @@ def _image(annotations: Path, image: Mapping[str, Any]) -> tuple[str, Size]:
     name = image.get("file_name")
     if not isinstance(name, str) or not name:
         raise InputError("file_name is missing; expected that of an image")
-    path = next((path for path in _places(annotations, name) if path.is_file()), None)
+    path = next((path for path in _places(annotations, name) if os.path.isfile(path)), None)
     if path is None:
-        raise InputError(f"no such file: {name}; expected it beside the annotations or in images")
+        raise InputError(f"no such file: {name!r}; expected it beside the annotations or in images")
     size = open_image(path).size
     written = (image.get("width"), image.get("height"))
     if None not in written and written != size:
@@ -157,7 +158,7 @@ def _united(annotations: Sequence[Mapping[str, Any]], size: Size) -> Mask | None
 
 def _codes(annotation: Mapping[str, Any], size: Size) -> list[dict[str, Any]]:
     """Return an annotation's run lengths."""
-    found, named = annotation["segmentation"], f"annotation {annotation.get('id')}"
+    found, named = annotation["segmentation"], f"annotation {annotation.get('id')!r}"
     width, height = size
     try:
         if isinstance(found, list):
@@ -188,7 +189,8 @@ def _code(counts: Any, size: Size) -> dict[str, Any]:
     """Check run lengths, and compress those that are not; raises what `_codes` expects where they do not fit."""
     shape = [size[1], size[0]]
     if isinstance(counts, list):
-        if min(counts) < 0 or sum(counts) != shape[0] * shape[1]:
+        # pycocotools drops fractions, and does not come back from uniting what then fills less than the image.
+        if min(counts) < 0 or sum(counts) != shape[0] * shape[1] or any(count % 1 for count in counts):
             raise ValueError
         return dict(coco.frPyObjects({"counts": counts, "size": shape}, *shape))
     return {"size": shape, "counts": Mask.from_json({"size": shape, "counts": counts}).counts}
@@ -202,12 +204,12 @@ def _boxes(annotations: Sequence[Mapping[str, Any]], size: Size) -> list[list[fl
     for each in annotations:
         box: Any = each.get("bbox")
         numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
-        if not numbers or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
-            return f"annotation {each.get('id')}: its bbox cannot be read; expected [x, y, width, height]"
+        if not numbers or not all(abs(value) < FAR for value in box) or min(box[2:]) <= 0:
+            return f"annotation {each.get('id')!r}: its bbox cannot be read; expected [x, y, width, height]"
         x, y, width, height = box
         cut = [max(0.0, x), max(0.0, y), min(float(size[0]), x + width), min(float(size[1]), y + height)]
         if cut[0] >= cut[2] or cut[1] >= cut[3]:
-            return f"annotation {each.get('id')}: its bbox lies outside the image"
+            return f"annotation {each.get('id')!r}: its bbox lies outside the image"
         found.append(cut)
     return found
 
@@ -223,7 +225,10 @@ def _objects(whole: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
 
 def _read(path: str) -> Any:
     """Read a file, once for as long as it stays the same."""
-    facts = os.stat(path)
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({type(error).__name__}); expected COCO's instances") from None
     return _parsed(path, facts.st_mtime_ns, facts.st_size)
 
 

@@ -11,13 +11,13 @@ from ...core.errors import InputError
 from ...core.mask import Mask
 from ...tasks.readers import guarded
 from .dicom_marks import Marked, contours, segments
-from .dicom_planes import SUFFIXES, Plane, scanned
+from .dicom_planes import SUFFIXES, Plane, may_be, scanned
 from .found import Finds, Found, Rejected, Wanted, Where, pseudonym, segmentation
 
 
 def looks_like(folder: str, files: list[str]) -> bool:
     """Whether a folder has files that mark regions in DICOM images."""
-    if not any(os.path.splitext(name)[1].lower() in SUFFIXES for name in files):
+    if not any(map(may_be, files)):
         return False
     try:
         scan = scanned(folder)

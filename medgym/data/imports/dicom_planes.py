@@ -53,7 +53,6 @@ class Plane:
 
     path: str
     frame: int | None
-    uid: str
     series: str
     study: str
     patient: str
@@ -169,7 +168,7 @@ def _scanned(folder: str, facts: tuple[tuple[str, int, int], ...]) -> Scan:
     scan = Scan()
     for name, _, _ in facts:
         path = os.path.join(folder, name)
-        if not name.lower().endswith(SUFFIXES[:3]) and ("." in os.path.basename(name) or not is_dicom(path)):
+        if not name.lower().endswith(SUFFIXES[:3]) and not (may_be(name) and is_dicom(path)):
             continue
         try:
             guarded(path, "dicom", partial(_sort, scan, name, path))
@@ -199,7 +198,6 @@ def _plane(dataset: Any, path: str, frame: int, count: int) -> Plane:
     return Plane(
         os.path.abspath(path),
         frame if count > 1 else None,
-        text("SOPInstanceUID"),
         text("SeriesInstanceUID"),
         text("StudyInstanceUID"),
         text("PatientID"),
@@ -218,6 +216,12 @@ def _facts(path: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+def may_be(name: str) -> bool:
+    """Whether a file may be DICOM by its name: that may be a UID, whose end is no suffix."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in SUFFIXES or suffix[1:].isdecimal()
+
+
 def is_dicom(path: str) -> bool:
     """Whether a file begins as DICOM does."""
     try:
@@ -229,7 +233,11 @@ def is_dicom(path: str) -> bool:
 
 @lru_cache(maxsize=256)
 def whose(path: str) -> dict[str, str]:
-    """Return patient, study and modality by the header of an image, where it has one; in clear."""
+    """Return patient, study and modality by the header of an image, or of a series' first file; in clear."""
+    if os.path.isdir(path):
+        path = next(
+            (file.path for file in sorted(os.scandir(path), key=lambda file: file.name) if is_dicom(file.path)), ""
+        )
     if not is_dicom(path):
         return {}
     names = {"patient": "PatientID", "study": "StudyInstanceUID", "modality": "Modality"}

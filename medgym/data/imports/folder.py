@@ -100,14 +100,18 @@ def _tasks(source: str, key: Key, path: str, masks: Mapping[str, list[str]], wan
     known: dict[str, Mask] = {}
     places: dict[str, str] = {}
     for name, files in masks.items():
+        read: list[tuple[str, Mask]] = []
+        file = ""
         try:
-            read = [_masks(os.path.join(source, file), name or wanted.only, size, wanted) for file in files]
+            for file in files:
+                read += _masks(os.path.join(source, file), name or wanted.only, size, wanted).items()
         except InputError as fault:
-            yield Rejected(Where(files[0], item=name), str(fault))
+            yield Rejected(Where(file, item=name), str(fault))
             continue
-        for each in dict.fromkeys(name for masks in read for name in masks):
-            bits = [masks[each].bits() for masks in read if each in masks]
-            known[each], places[each] = Mask.of(np.any(bits, axis=0)), files[0]
+        for each, mask in read:
+            # A folder and a label of a map may have one name.
+            known[each] = Mask.of(known[each].bits() | mask.bits()) if each in known else mask
+            places.setdefault(each, files[0])
     stem = Path(path).with_suffix("").as_posix()
     for name in known:
         raw = segmentation(name, known, image_path=absolute, split=key[0], modality=wanted.modality)

@@ -12,7 +12,9 @@ and its labels may be stored along different axes, but must lie in the same plac
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -47,6 +49,13 @@ class Case(NamedTuple):
     fault: str = ""
 
 
+class _Images(NamedTuple):
+    """Images by the names that their labels may have, and by what their names begin with, up to an underscore."""
+
+    named: Mapping[str, list[str]]
+    begun: Mapping[str, list[str]]
+
+
 class _About(NamedTuple):
     """What a ``dataset.json`` says."""
 
@@ -58,7 +67,8 @@ def cases(files: list[str]) -> list[Case]:
     """Pair the volumes among `files`, paths relative to the folder."""
     volumes = [path for path in files if path.lower().endswith((".nii", ".nii.gz"))]
     labels = [path for path in volumes if _is_labels(path)]
-    images = [path for path in volumes if path not in set(labels)]
+    labelled = set(labels)
+    images = _indexed(path for path in volumes if path not in labelled)
     return [_case(path, images) for path in labels]
 
 
@@ -185,16 +195,26 @@ def _role(path: str) -> str:
     return next((part for part in reversed(folders) if part in (*IMAGES, *LABELS)), "")
 
 
-def _case(labels: str, images: list[str]) -> Case:
+def _indexed(images: Iterable[str]) -> _Images:
+    named, begun = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for path in images:
+        stem, other = _stem(path), _other(path)
+        # What looks like a further channel may be a case of its own: amos_0001 with labels of that name.
+        for name in {stem} if other else {stem, _plain(path)}:
+            named[name].append(path)
+        for start in () if other else accumulate(stem.split("_"), "{}_{}".format):
+            begun[start].append(path)
+    return _Images(named, begun)
+
+
+def _case(labels: str, images: _Images) -> Case:
     """Find the image of labels: by the folders, by the name, or as the only one of its subject and session."""
     marked = MARKED.fullmatch(_stem(labels))
-    names = {_stem(labels), *([marked[1]] if marked else [])}
-    alike = [path for path in images if names & {_stem(path), _plain(path)} and not _other(path)]
+    names = [_stem(labels), *([marked[1]] if marked else [])]
+    alike = list(dict.fromkeys(path for name in names for path in images.named.get(name, ())))
     alike = [path for path in alike if _home(path) == _home(labels)] or alike
     if not alike and marked:
-        entities = ENTITY.sub("", marked[1])
-        alike = [path for path in images if _stem(path) == entities or _stem(path).startswith(f"{entities}_")]
-        alike = [path for path in alike if not _other(path)]
+        alike = images.begun.get(ENTITY.sub("", marked[1]), [])
     if len(alike) == 1:
         return Case(labels, alike[0])
     shown = ", ".join(alike[:4]) or "none"

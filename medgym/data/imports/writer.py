@@ -20,13 +20,15 @@ from ...core.mask import Mask
 from ...core.task import Kind, Task, Truth, truth_of
 from ...tasks.manifest import GROUP, MANIFEST, schema
 from ...tasks.records import completed, unique_name
-from ...tasks.schema import DENIAL, TYPES, Record, read_record
+from ...tasks.schema import DENIAL, TYPES, Record, lettered, read_record
 from .dicom_planes import whose
 from .found import Found, Rejected, pseudonym
 from .splits import Owner, Splits
 
 ABOUT, REJECTED = "about.json", "rejected.jsonl"
 MADE_BY = "medgym data import"
+SHOWN = 12
+"""So many reasons are named in an error."""
 WRITTEN = {kind: name for name, kind in TYPES.items()}
 Row = dict[str, Any]
 
@@ -59,8 +61,8 @@ class Writer:
         self._patient = patient
         self._used: set[str] = set()
         self._rows: list[Row] = []
-        self._counts: dict[str, Counter[str]] = {name: Counter() for name in ("kinds", "structures", "splits")}
-        self._counts["modalities"] = Counter()
+        counted = ("kinds", "structures", "splits", "modalities")
+        self._counts: dict[str, Counter[str]] = {name: Counter() for name in counted}
         self._reasons: Counter[str] = Counter()
 
     def write(self, finds: Iterable[Found | Rejected], about: dict[str, Any], tick: Callable[[], None]) -> Row:
@@ -150,7 +152,7 @@ class Writer:
         return {
             "question_type": WRITTEN[task.kind],
             "question": task.question,
-            "options": list(task.options),
+            "options": lettered(task.options),
             "answer": [truth.answer, *truth.accepted] if truth.answer else [],
             "image_path": [self._path(path) for path in record.images],
             "slice": [*record.slices] if any(each is not None for each in record.slices) else None,
@@ -185,7 +187,8 @@ class Writer:
         rejected = {"count": self._reasons.total(), "reasons": reasons}
         tasks = self._counts["kinds"].total()
         if not tasks:
-            told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+            shown = [f"{count}: {reason}" for reason, count in reasons.items()]
+            told = "; ".join(shown[:SHOWN] + ["…"] * (len(shown) > SHOWN))
             raise InputError(f"{about['source']}: nothing could be imported; rejected: {told or 'nothing'}")
         return {"made_by": MADE_BY, "medgym": __version__, **about, "tasks": tasks, **counts, "rejected": rejected}
 
@@ -206,7 +209,7 @@ def general(reason: str) -> str:
     """Reduce a reason to what others share with it: no paths, names in quotes or numbers."""
     path = r"(?:/|[A-Za-z]:\\)[^:;]*"
     short = re.sub(rf"(?<=\s){path}(?=[:;]|$)", "…", re.sub(rf"^{path}: ", "", reason))
-    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'…'", short))
+    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"(?<!\w)(['\"]).*?\1(?!\w)", r"\1…\1", short))
 
 
 def _check_free(out: Path) -> None:

@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from ...core.geometry import Box
 from ...core.task import Kind
-from ...tasks.schema import TYPES
+from ...tasks.schema import TYPES, lettered
 from .scenes import Scene
 
 RULES, MODEL = "rules", "model"
@@ -44,7 +43,6 @@ class Draft:
     unit: str = ""
     tolerance: float = 0.0
     by: str = RULES
-    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -71,7 +69,7 @@ class Draft:
             "question_type": TYPE_OF[self.kind],
             "data_type": self.form,
             "question": self.question,
-            "options": list(self.options),
+            "options": lettered(self.options),
             "answer": self._letter if self.options else self.right,
             "image_path": os.path.relpath(path, folder) if inside else path,
             "slice": number,

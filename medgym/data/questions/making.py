@@ -15,12 +15,13 @@ import numpy as np
 
 from ...core.errors import InputError, nearest
 from ...core.task import Kind
+from ...tasks.manifest import MANIFEST
 from ...tasks.sources import load_tasks
 from .blind import guessed, thinned
 from .checks import CHECKS, COSTLY, EARLY, Source, refused
 from .draft import MODEL, Draft
 from .forms import FORMS, Paper
-from .model import UNCHECKED, Model
+from .model import ANSWERS, UNCHECKED, Model
 from .scenes import Scene, gather, vocabularies
 
 REJECTED = "rejected.jsonl"
@@ -140,7 +141,7 @@ def make(
         InputError: for an unknown form, a source without masks, and where no question passes.
     """
     out = Path(out).absolute()
-    if Path(source).absolute() == out:
+    if Path(source).resolve() == out.resolve():
         raise InputError(f"{out}: the questions would take the place of their source; name another file")
     chosen = _checked(out, forms, per_image, write, model)
     scenes, left_out = gather(source, splits, seed, lambda done, total: notify("images", done, total))
@@ -174,14 +175,32 @@ def _checked(
     for name in forms:
         if name not in FORMS:
             raise InputError(f"unknown form {name!r}{nearest(str(name), FORMS)}")
-    if out.suffix != ".jsonl" or out.name == REJECTED:
-        raise InputError(f"{out}: expected the name of a .jsonl file other than {REJECTED}")
+    if out.suffix != ".jsonl" or out.name in (REJECTED, ANSWERS):
+        raise InputError(f"{out}: expected the name of a .jsonl file other than {REJECTED} and {ANSWERS}")
+    if (out.parent / MANIFEST).exists():
+        raise InputError(
+            f"{out.parent}: holds an import, whose {REJECTED} would be lost; name a file in another folder"
+        )
+    if not _ours(out):
+        raise InputError(f"{out}: exists and is not what medgym data questions wrote; name another file")
     if per_image is not None and per_image < 1:
         raise InputError(f"per-image is a whole number from 1, not {per_image}")
     if write and model is None:
         raise InputError("only an endpoint can word questions; name one by --endpoint and --model")
     out.parent.mkdir(parents=True, exist_ok=True)
     return tuple(name for name in FORMS if name in (forms or FORMS))
+
+
+def _ours(out: Path) -> bool:
+    """Whether a file may be replaced: there is none, or it begins with a question of a form."""
+    try:
+        with out.open(encoding="utf-8") as file:
+            first = file.readline()
+        return not first or json.loads(first)["data_type"] in FORMS
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _picked(drafts: Sequence[Draft], most: int | None) -> list[Draft]:

@@ -63,6 +63,8 @@ def spoil(case: str, whole: dict[str, Any]) -> None:
         "not finite": [[1, 1, float("nan"), 1, 5, 5]],
         "not numbers": [["a", 1, 5, 1, 5, 5]],
         "short runs": {"size": [HEIGHT, WIDTH], "counts": [5, 6]},
+        "fractions": {"size": [HEIGHT, WIDTH], "counts": [0.5, HEIGHT * WIDTH - 0.5]},
+        "short code": {"size": [HEIGHT, WIDTH], "counts": "0o>"},
         "nonsense": {"size": [HEIGHT, WIDTH], "counts": "\u00e9"},
         "other size": runs(filled().T),
         "empty": runs(filled() * 0),
@@ -72,6 +74,8 @@ def spoil(case: str, whole: dict[str, Any]) -> None:
         first["segmentation"] = shapes[case]
     elif case == "box":
         first["bbox"] = [1, 2, 0, 4]
+    elif case == "box of no end":
+        first["bbox"] = [1, 2, 10**400, 4]
     elif case == "box outside":
         first["bbox"] = [100, 2, 5, 4]
     elif case == "crowd":
@@ -86,6 +90,8 @@ def spoil(case: str, whole: dict[str, Any]) -> None:
         whole["annotations"][0] = None
     elif case == "file":
         image["file_name"] = "gone.png"
+    elif case == "long file":
+        image["file_name"] = "a" * 300
     elif case == "no file":
         del image["file_name"]
     elif case == "size":
@@ -108,18 +114,22 @@ BOTH, MARK, SEGMENT = 2, 1, 1
         ("not finite", BOTH, "annotation 0: its segmentation cannot be read"),
         ("not numbers", BOTH, "annotation 0: its segmentation cannot be read"),
         ("short runs", BOTH, "annotation 0: its segmentation cannot be read"),
+        ("fractions", BOTH, "annotation 0: its segmentation cannot be read"),
+        ("short code", BOTH, "annotation 0: its segmentation cannot be read"),
         ("nonsense", BOTH, "annotation 0: its segmentation cannot be read"),
         ("text", BOTH, "annotation 0: its segmentation cannot be read"),
         ("other size", BOTH, "annotation 0: its run lengths are of another size than its image"),
         ("empty", BOTH, "annotation 0: its mask is empty; expected something in it"),
         ("no mask of one", BOTH, "1 of its 2 annotations have no segmentation"),
         ("box", MARK, "annotation 0: its bbox cannot be read; expected [x, y, width, height]"),
+        ("box of no end", MARK, "annotation 0: its bbox cannot be read; expected [x, y, width, height]"),
         ("box outside", MARK, "annotation 0: its bbox lies outside the image"),
         ("crowd", MARK, "a crowd is marked as one; expected a box for each"),
         ("no category", 0, "its category_id has no name; expected one of categories"),
         ("no image", 0, "its image_id is that of no image; expected one of images"),
         ("nothing", 0, "its image_id is that of no image; expected one of images"),
-        ("file", 4, "no such file: gone.png; expected it beside the annotations or in images"),
+        ("file", 4, "no such file: 'gone.png'; expected it beside the annotations or in images"),
+        ("long file", 4, "no such file: 'aaa"),
         ("no file", 4, "file_name is missing; expected that of an image"),
         ("size", 4, "the image is 24x20 pixels as it is shown, and 99x20 in the annotations; expected the same"),
     ],

@@ -269,6 +269,17 @@ def test_a_patient_is_in_one_split_whatever_marks_them(tmp_path: Path) -> None:
     assert all(each["study"] != each["patient"] for each in (task.meta for task in tasks(tmp_path / "out")))
 
 
+def test_files_may_be_named_by_their_uids(tmp_path: Path) -> None:
+    home = tmp_path / "source"
+    images = series(home)
+    segmentation(home / "seg.dcm", [(1, 1, filled())], images, {1: "liver"})
+    for number, image in enumerate(images):
+        (home / f"image{number}.dcm").rename(home / str(image.SOPInstanceUID))
+    (home / "notes.7").write_text("no image")
+    told = bring_in(home, tmp_path / "out")
+    assert (told["format"], told["tasks"], told["rejected"]["count"]) == ("dicom", 1, 0)
+
+
 def test_what_holds_no_marks_is_not_taken_for_dicom(tmp_path: Path) -> None:
     series(tmp_path / "source")
     saved(tmp_path / "source" / "sr.dcm", pydicom.uid.BasicTextSRStorage, Modality="SR")

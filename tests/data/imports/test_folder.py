@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from medgym.core.errors import InputError
+from medgym.core.mask import Mask
 from medgym.core.task import truth_of
 from medgym.data.imports import bring_in
 from medgym.data.imports.folder import paired
@@ -58,6 +59,24 @@ def test_numbered_masks_of_an_image_are_united(tmp_path: Path) -> None:
     assert mask is not None
     assert np.array_equal(mask.bits(), (filled() | filled(OTHER)) > 0)
     assert task.question == "Segment the tumor."
+
+
+def test_a_numbered_mask_that_does_not_fit_is_named_itself(tmp_path: Path) -> None:
+    for stem in "ab":
+        picture(tmp_path / "source" / f"{stem}.png", noise())
+        picture(tmp_path / "source" / f"{stem}_mask_1.png", filled())
+    picture(tmp_path / "source" / "a_mask_2.png", filled().T)
+    bring_in(tmp_path / "source", tmp_path / "out")
+    assert [each["file"] for each in rejected(tmp_path / "out")] == ["a_mask_2.png"]
+
+
+def test_a_label_and_a_folder_of_one_name_are_one_structure(tmp_path: Path) -> None:
+    picture(tmp_path / "source" / "images" / "a.png", noise())
+    picture(tmp_path / "source" / "masks" / "a.png", filled() // 255 * 2)
+    picture(tmp_path / "source" / "masks" / "liver" / "a.png", filled(OTHER))
+    bring_in(tmp_path / "source", tmp_path / "out", names="2=liver")
+    (task,) = tasks(tmp_path / "out")
+    assert truth_of(task).mask == Mask.of((filled() | filled(OTHER)) > 0)
 
 
 def test_a_name_that_only_looks_like_a_masks_is_an_image() -> None:

@@ -155,6 +155,18 @@ def test_where_nothing_can_be_imported_the_reasons_are_told_and_nothing_is_writt
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
+def test_an_error_about_many_files_stays_short(tmp_path: Path) -> None:
+    """Of a thousand images that are not there, one reason is told, though they are named by words."""
+    names = ["".join(chr(97 + int(digit)) for digit in f"{number:04d}") for number in range(1000)]
+    images = [{"id": name, "file_name": f"{name}.png"} for name in names]
+    marks = [{"id": name, "image_id": name, "category_id": 1, "bbox": [1, 2, 3, 4]} for name in names]
+    whole = {"images": images, "annotations": marks, "categories": [{"id": 1, "name": "nodule"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(whole))
+    with pytest.raises(InputError, match="rejected: 1000: no such file: '…'; expected") as told:
+        bring_in(tmp_path / "instances.json", tmp_path / "out")
+    assert len(str(told.value)) < 1000
+
+
 # Formats
 
 
@@ -173,6 +185,13 @@ def test_what_is_no_source_or_several_says_so(tmp_path: Path) -> None:
         bring_in(tmp_path / "both", tmp_path / "out", "nfti")
     with pytest.raises(InputError, match="expected a folder for the format 'folder'"):
         bring_in(records(tmp_path), tmp_path / "out", "folder")
+
+
+def test_a_folder_is_told_with_a_slash_behind_it_and_broken_links_in_it(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    records(tmp_path / "source")
+    (tmp_path / "source" / "about.json").symlink_to(tmp_path / "gone.json")
+    assert detected(f"{tmp_path}/source/") == detected(f"{tmp_path}/source") == "records"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -314,6 +333,19 @@ def test_dicom_images_of_other_formats_keep_their_patient_in_one_split(form: str
     assert not any(PATIENT in repr(task.meta) for task in found)
 
 
+def test_a_series_of_a_record_keeps_its_patient_in_one_split(tmp_path: Path) -> None:
+    from .samples import series
+
+    rows = []
+    for number in range(8):
+        series(tmp_path / f"scan{number}", 3, SeriesInstanceUID=f"1.2.{number}", PatientID=f"{PATIENT}-{number // 4}")
+        rows.append({"question_type": "yes/no", "question": "Is it?", "answer": "no", "image_path": f"scan{number}"})
+    (tmp_path / "set.json").write_text(json.dumps(rows))
+    bring_in(tmp_path / "set.json", tmp_path / "out", split="0.4,0.3,0.3")
+    found = {(task.meta["patient"], task.split) for task in tasks(tmp_path / "out")}
+    assert len(found) == len({patient for patient, _ in found}) == 2
+
+
 def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) -> None:
     source = folder(tmp_path / "real")
     home = tmp_path / "source"
@@ -334,6 +366,8 @@ def test_links_are_followed_once_and_broken_ones_are_reported(tmp_path: Path) ->
         ("/a b/c.png: the mask is 12x10; expected 9x9", "the mask is NxN; expected NxN"),
         ("mask_path: no such file: /a/b c.png; expected a path", "mask_path: no such file: …; expected a path"),
         ("unknown split 'tain'. There are: yes/no", "unknown split '…'. There are: yes/no"),
+        ("label 'a' of the image's mask: \"b's\"", "label '…' of the image's mask: \"…\""),
+        ("the segment's pixels are not the image's; expected", "the segment's pixels are not the image's; expected"),
         ("it has no name; expected one in --names", "it has no name; expected one in --names"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from medgym.core.errors import InputError
 from medgym.core.task import truth_of
 from medgym.data.imports import bring_in
+from medgym.data.imports.nifti import cases
 from medgym.tasks.readers import file_of
 from medgym.tasks.volumes import plane_of, planes_of
 
@@ -202,6 +204,21 @@ def test_what_nnunet_ignores_is_not_asked_for_and_a_fourth_axis_has_the_modality
     (home / "dataset.json").write_text(json.dumps(about))
     told = bring_in(home, tmp_path / "out")
     assert (told["structures"], told["modalities"], told["rejected"]["count"]) == ({"prostate": 1}, {"ADC": 1}, 0)
+
+
+@pytest.mark.parametrize("name", ["amos_0001", "amos_0000"])
+def test_a_case_may_be_numbered_as_channels_are(name: str, tmp_path: Path) -> None:
+    for folder in ("imagesTr", "labelsTr"):
+        volume(tmp_path / "source" / folder / f"{name}.nii.gz", labels())
+    assert bring_in(tmp_path / "source", tmp_path / "out", names="1=liver,2=tumor")["tasks"] == 2
+
+
+def test_thousands_of_cases_are_paired_soon() -> None:
+    names = [f"c_{number:05d}" for number in range(3000)]
+    files = [f"imagesTr/{name}_0000.nii.gz" for name in names] + [f"labelsTr/{name}.nii.gz" for name in names]
+    began = time.perf_counter()
+    assert all(case.image == f"imagesTr/{name}_0000.nii.gz" for case, name in zip(cases(files), names, strict=True))
+    assert time.perf_counter() - began < 10, "comparing each with each takes a minute"
 
 
 def test_several_images_of_one_set_of_labels_are_not_guessed(tmp_path: Path) -> None:

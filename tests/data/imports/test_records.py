@@ -10,6 +10,7 @@ import pytest
 from medgym.core.errors import InputError
 from medgym.core.task import truth_of
 from medgym.data.imports import bring_in
+from medgym.tasks import load_tasks
 from tests.conftest import CASES
 
 from .samples import filled, noise, picture
@@ -84,6 +85,23 @@ def test_a_negative_says_so_by_its_answer(home: Path) -> None:
         assert (mask.area, truth_of(task).answer, mask.size) == (0, "B", (24, 20))
 
 
+def test_an_option_that_seems_to_have_a_letter_comes_back_as_it_was(home: Path) -> None:
+    rows = [{**CHOICE, "options": ["A. A. fumigatus", "B. Candida albicans"], "answer": "B"}]
+    (home / "set.json").write_text(json.dumps(rows))
+    bring_in(home / "set.json", home / "out")
+    (task,) = tasks(home / "out")
+    assert (task.options, truth_of(task).answer) == (("A. fumigatus", "Candida albicans"), "B")
+
+
+def test_no_name_is_no_patient(home: Path) -> None:
+    """Tables that are turned into records have empty texts where nothing is known."""
+    rows = [{**GOOD, "question_id": n, "patient": "", "study": "", "split": ("train", "test")[n]} for n in (0, 1)]
+    rows[1]["image_path"] = "mask.png"
+    (home / "set.json").write_text(json.dumps(rows))
+    assert bring_in(home / "set.json", home / "out")["splits"] == {"train": 1, "test": 1}
+    assert len(load_tasks(str(home / "set.json"), "train")) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "why"), [("{}", "expected a list of records"), ("[", "not JSON"), ("[]", "nothing could be imported")]
 )
@@ -95,8 +113,6 @@ def test_a_file_that_holds_no_records_is_refused(text: str, why: str, home: Path
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the real cases are not beside the repository")
 def test_the_real_cases_are_the_same_tasks(tmp_path: Path) -> None:
-    from medgym.tasks import load_tasks
-
     told = bring_in(CASES, tmp_path / "out", split="test")
     assert (told["format"], told["tasks"], told["rejected"]["count"]) == ("records", 9, 0)
     before, after = load_tasks(str(CASES / "records.json"), "test"), load_tasks(str(tmp_path / "out"), "test")

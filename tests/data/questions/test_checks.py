@@ -55,6 +55,13 @@ def test_a_reason_names_no_file_that_is_gone(source: Sources) -> None:
     assert why == "answer does not fit; expected a number"
 
 
+def test_a_name_that_begins_with_a_letter_keeps_it_wherever_it_stands(source: Sources) -> None:
+    of = scene({"A. carotis": ORGANS["liver"], "N. opticus": ORGANS["spleen"], "V. jugularis": ORGANS["kidney"]})
+    one = next(each for each in drafts(of, "larger") if "A. carotis" in each.options)
+    for options in (one.options, one.options[::-1]):
+        assert checks.served(replace(one, options=options), source().folder).options == options
+
+
 # Independence
 
 

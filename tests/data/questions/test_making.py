@@ -119,8 +119,19 @@ def test_what_cannot_be_is_said(records: str, tmp_path: Path) -> None:
         make(records, out, forms=("quadrants",))
     with pytest.raises(InputError, match=r"expected the name of a \.jsonl file"):
         make(records, tmp_path / "questions.json")
-    with pytest.raises(InputError, match="take the place of their source"):
-        make(records, records)
+    with pytest.raises(InputError, match=r"other than rejected\.jsonl and answers\.jsonl"):
+        make(records, tmp_path / "answers.jsonl")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for same in (records, tmp_path / "link" / "records.jsonl"):
+        with pytest.raises(InputError, match="take the place of their source"):
+            make(records, same)
+    (tmp_path / "own.jsonl").write_text(json.dumps({"question": "Which?"}))
+    with pytest.raises(InputError, match="exists and is not what medgym data questions wrote"):
+        make(records, tmp_path / "own.jsonl")
+    (tmp_path / "imported").mkdir()
+    (tmp_path / "imported" / "manifest.parquet").touch()
+    with pytest.raises(InputError, match=r"holds an import, whose rejected\.jsonl would be lost"):
+        make(records, tmp_path / "imported" / "questions.jsonl")
     with pytest.raises(InputError, match="only an endpoint can word questions"):
         make(records, out, write=True)
     with pytest.raises(InputError, match="per-image is a whole number from 1"):
