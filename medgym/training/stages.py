@@ -18,14 +18,9 @@ from ..agents.agent import make_agent
 from ..agents.transformers import Transformers, load
 from ..core.dialects.dialect import FORMS
 from ..core.errors import InputError
-from ..core.geometry import box_iou
-from ..core.task import Task, truth_of
-from ..core.trajectory import Trajectory
-from ..data.screening import Flagged, held_back, is_public, keep_record
+from ..data.screening import Flagged
 from ..evaluation.rollout import rollouts
-from ..evaluation.statistics import Estimate
 from ..evaluation.summary import mean, summarise
-from ..evaluation.traces import Line, episode_line, keep_images
 from ..rewards.grading import Graded
 from .bridge import Bridge
 from .demonstrations import Demonstration, faults
@@ -33,13 +28,11 @@ from .demonstrations import load as load_demonstrations
 from .demonstrations import save as save_demonstrations
 from .grpo import grpo_trainer
 from .guard import Guard
+from .heldout import HeldOut
 from .plan import STAGES, Plan
 from .reflection import corrections
 from .sft import sft_trainer
 from .small import Shape, small_policy
-
-SHOWN = 12
-"""So many held-out tasks are kept with their images, for the report."""
 
 
 class Training:
@@ -48,8 +41,7 @@ class Training:
     Args:
         say: called with a line on what is done.
         callbacks: further callbacks for every trainer, such as a progress bar.
-        flagged: what becomes of held-out tasks whose pictures may name a patient, where they would be kept: skipped are
-            their pictures alone.
+        flagged: what becomes of held-out tasks whose pictures may name a patient, as `HeldOut` says.
 
     Raises:
         InputError: for a folder that holds something else, or flagged tasks that are refused.
@@ -70,13 +62,10 @@ class Training:
         env = dict(plan.env)
         self.bridge = Bridge(env.pop("id", "MedTool-v0"), **env)
         self.scenario = self.bridge.scenario
-        private = not is_public(self.scenario.tasks)
-        found = held_back(self._held_out, range(min(SHOWN, plan.held_out)), flagged) if private else {}
-        self._unseen = frozenset(found) if flagged is Flagged.SKIP else frozenset[int]()
+        self.held_out = HeldOut(self.scenario, plan.held_out, plan.batch, flagged)
         with self._first_alone():
             self._claim()
-            if found:
-                keep_record(out, found, flagged)
+            self.held_out.keep_record(out)
 
     def run(self, stages: Sequence[str] = STAGES) -> dict[str, dict[str, Any]]:
         """Carry out stages and return what the policy was worth before and after each, on held-out tasks.
@@ -174,8 +163,7 @@ class Training:
         model, processor = self._load(newest)
 
         def measure(policy: Any) -> dict[str, float]:
-            lines = self._play(self._agent(policy, processor), "validation")
-            summary = summarise(lines)
+            summary = summarise(self.held_out.play(self._agent(policy, processor), "validation"))
             return {name: mean(summary, name) or 0.0 for name in ("reward", "calls")}
 
         trainer = grpo_trainer(
@@ -347,33 +335,8 @@ class Training:
         path = self.out / stage / "summary.json"
         with self._first_alone():
             if not path.exists():
-                self._measure(stage, path)
-
-    def _measure(self, stage: str, path: Path) -> None:
-        lines = self._play(self._agent(*self._load(stage)), "test", self.out / stage)
-        boxes = [line["box_iou"] for line in lines if line["box_iou"] is not None]
-        summary = summarise(lines)
-        if boxes:
-            summary["metrics"]["box_iou"] = Estimate(fmean(boxes), None, None, len(boxes)).to_json()
-        path.write_text(json.dumps(summary, indent=1), "utf-8")
-        self.say(f"{stage}: held-out reward {mean(summary, 'reward'):.2f}")
-
-    def _held_out(self, index: int) -> Task:
-        return self.scenario.task("test", index)
-
-    def _play(self, agent: Any, split: str, keep: Path | None = None) -> list[Line]:
-        places = [(split, index) for index in range(self.plan.held_out)]
-        lines: list[Line] = []
-        for trajectory, reward in rollouts(self.scenario, agent, places, batch=self.plan.batch):
-            line = episode_line(trajectory, reward, self.scenario.recipe)
-            line["box_iou"] = _box_iou(trajectory)
-            if keep and len(lines) < SHOWN and len(lines) not in self._unseen:
-                keep_images(line, trajectory, keep / "images")
-            lines.append(line)
-        if keep:
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            (keep / "episodes.jsonl").write_text(text, "utf-8")
-        return lines
+                summary = self.held_out.measure(self._agent(*self._load(stage)), self.out / stage)
+                self.say(f"{stage}: held-out reward {mean(summary, 'reward'):.2f}")
 
 
 def processes() -> Any:
@@ -394,19 +357,3 @@ def _split_weights(accelerator: Any) -> str:
     if accelerator.distributed_type == "FSDP" or (plugin is not None and plugin.zero_stage == 3):
         return "each process must hold all weights: use data parallelism or ZeRO stage 2 instead of FSDP or stage 3"
     return ""
-
-
-def _box_iou(trajectory: Trajectory) -> float | None:
-    """Return how well the last box that a tool was called with fits what was to be segmented; None without a mask."""
-    truth = truth_of(trajectory.task)
-    mask = truth.mask
-    if mask is None or mask.box is None:
-        return None
-    for call, _ in reversed(trajectory.calls):
-        index, box = call.arguments.get("image", 1), call.arguments.get("bbox_2d")
-        if isinstance(box, list) and len(box) == 4 and isinstance(index, int) and 1 <= index <= len(trajectory.views):
-            marked = trajectory.views[index - 1].at(tuple(box))
-            if marked is None or marked[0].sheet != truth.sheet:
-                return 0.0
-            return box_iou(marked[0].to_original.box(marked[1]), mask.box)
-    return 0.0

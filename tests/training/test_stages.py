@@ -76,7 +76,7 @@ def test_a_fallen_policy_is_brought_back(nano: Path, tmp_path: Path):
     model, processor = load(str(tmp_path / "nano" / "sft" / "policy"))
 
     def measure(policy: Any) -> dict[str, float]:
-        lines = run._play(Transformers(policy, processor, max_new_tokens=64), "validation")
+        lines = run.held_out.play(Transformers(policy, processor, max_new_tokens=64), "validation")
         return {"reward": sum(line["reward"] for line in lines) / len(lines), "calls": float(len(lines))}
 
     said: list[str] = []
