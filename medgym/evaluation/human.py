@@ -95,10 +95,10 @@ class Human:
         found = [{**{key: line[key] for key in about}, "right": truth(line["index"])["answer"]} for line in last]
         self._tell(waiting=False, done=done, total=total, result=found[0] if found else None)
 
-    def news(self, seen: int, patience: float = PATIENCE) -> dict[str, Any]:
+    def news(self, seen: int) -> dict[str, Any]:
         """Return what is shown, as soon as it is other than what was `seen`."""
         with self._news:
-            self._news.wait_for(lambda: self._shown["version"] != seen, patience)
+            self._news.wait_for(lambda: self._shown["version"] != seen, PATIENCE)
             return self._shown
 
     def delivered(self, version: int) -> None:
